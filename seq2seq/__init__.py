@@ -1,0 +1,3 @@
+"""Recipe-driven machine translation with recurrent encoder-decoders."""
+
+__version__ = "0.1.0"

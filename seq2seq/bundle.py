@@ -1,0 +1,125 @@
+"""The model bundle: a folder with all that translating needs, and nothing that could be executed.
+
+config.json (languages, sections of the recipe), model.safetensors (weights) and the tokenizers.
+It can be moved anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from seq2seq import __version__, recipe
+from seq2seq.data.tokenization import PAD, Tokenizer
+from seq2seq.errors import UserError
+from seq2seq.nn.seq2seq import Seq2Seq
+from seq2seq.run_folder import new_folder, write_json
+
+FORMAT = 1
+JOINT, SRC, TGT = "tokenizer.json", "tokenizer.src.json", "tokenizer.tgt.json"
+
+
+class Config(recipe.Section):
+    """What config.json holds."""
+
+    format: int
+    seq2seq_version: str
+    name: str
+    src: str
+    tgt: str
+    max_length: int | None
+    """Longest sentence of the training data, in tokens; longer ones are translated in pieces."""
+    model: recipe.Model
+    decoding: recipe.Decoding
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained translator's parts."""
+
+    config: Config
+    model: Seq2Seq
+    src_tokenizer: Tokenizer
+    tgt_tokenizer: Tokenizer
+
+
+def load_tokenizers(folder: Path) -> tuple[Tokenizer, Tokenizer]:
+    """The source's and the target's tokenizer (the same object where they are joint)."""
+    if (folder / JOINT).exists():
+        tokenizer = Tokenizer.load(folder / JOINT)
+        return tokenizer, tokenizer
+    return Tokenizer.load(folder / SRC), Tokenizer.load(folder / TGT)
+
+
+def make_model(section: recipe.Model, tokenizers: tuple[Tokenizer, Tokenizer]) -> Seq2Seq:
+    """A model with new weights for these vocabularies."""
+    return Seq2Seq(section, len(tokenizers[0]), len(tokenizers[1]), PAD)
+
+
+def save_bundle(path: Path, config: Config, weights: dict[str, torch.Tensor], tokenizers: Path) -> None:
+    """Write a bundle, whole or not at all.
+
+    Args:
+        weights: the model's `state_dict`, tied weights once.
+        tokenizers: the folder that holds the tokenizer files.
+    """
+    with new_folder(path) as folder:
+        write_json(folder / "config.json", config.model_dump())
+        save_file(weights, folder / "model.safetensors")
+        for name in (JOINT, SRC, TGT):
+            if (tokenizers / name).exists():
+                shutil.copyfile(tokenizers / name, folder / name)
+
+
+def load_bundle(path: str | Path, device: torch.device) -> Bundle:
+    """Read a bundle, or the one of a run folder.
+
+    Raises:
+        UserError: there is none, or it is damaged or of another version.
+    """
+    path = Path(path)
+    folder = path if (path / "config.json").exists() else path / "model"
+    if not (folder / "config.json").exists():
+        state = "has no trained model yet; run its recipe first" if path.is_dir() else "no such run folder"
+        raise UserError(f"{path}: {state} (looked for {folder / 'config.json'})")
+    try:
+        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if content.get("format") != FORMAT:
+            raise UserError(
+                f"{folder}: a model of format {content.get('format')}; seq2seq {__version__} reads {FORMAT}"
+            )
+        config = Config.model_validate(content)
+        tokenizers = load_tokenizers(folder)
+        model = make_model(config.model, tokenizers)
+        load_weights(model, load_file(folder / "model.safetensors"))
+    except (OSError, ValueError, KeyError, RuntimeError, ValidationError, SafetensorError) as error:
+        raise UserError(
+            f"{folder}: this model is damaged: {str(error).splitlines()[0]}; copy or train it again"
+        ) from None
+    return Bundle(config, model.to(device).eval(), *tokenizers)
+
+
+def weights_of(model: Seq2Seq) -> dict[str, torch.Tensor]:
+    """Every weight once, by name: what tied layers share stands under the first of its names."""
+    return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+
+def load_weights(model: Seq2Seq, weights: dict[str, torch.Tensor]) -> None:
+    """Give a model the weights of `weights_of`.
+
+    Raises:
+        ValueError: names or shapes differ.
+    """
+    own = weights_of(model)
+    if own.keys() != weights.keys() or any(own[name].shape != weights[name].shape for name in own):
+        raise ValueError("the weights are not those of the model that config.json describes")
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(weights[name])

@@ -1,0 +1,262 @@
+"""The command line: parse, call, print. stdin to stdout, all else to stderr.
+
+Exit codes: 0 done, 2 something for the user to mend, 1 our mistake, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from seq2seq.errors import UserError
+
+if TYPE_CHECKING:
+    from seq2seq.pipeline import Stage
+    from seq2seq.recipe import Recipe
+    from seq2seq.stages import Runner
+
+# Commands import what they need when they run: torch alone takes a second.
+
+app = typer.Typer(
+    name="seq2seq",
+    help="Recurrent machine translation from one YAML recipe.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's YAML file, or a run folder.")]
+Settings = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Recipe keys to set, as in training.max_epochs=3.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Run everything anew, replacing what the run folder holds.")]
+Device = Annotated[str, typer.Option("--device", help="auto (a GPU if there is one), cpu, cuda, cuda:1.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads. Default: all cores.")]
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Make a function a command that ends with the right exit code, and without a traceback for the user's errors."""
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            print("stopped; all finished work is saved, the same command goes on from there", file=sys.stderr)
+            sys.exit(130)
+        except BrokenPipeError:  # the reader has gone, as in `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    app.command()(guarded)
+    return guarded
+
+
+@command
+def run(
+    recipe: RecipeFile,
+    settings: Settings = None,
+    force: Force = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Carry out a recipe, stage by stage; after an interruption the same command goes on."""
+    _run_until("report", recipe, settings, force, device, threads)
+
+
+@command
+def prepare(
+    recipe: RecipeFile, settings: Settings = None, force: Force = False, device: Device = "cpu", threads: Threads = None
+) -> None:
+    """Read and clean the data, train the tokenizer."""
+    _run_until("prepare", recipe, settings, force, device, threads)
+
+
+@command
+def train(
+    recipe: RecipeFile,
+    settings: Settings = None,
+    force: Force = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Train the model (and prepare the data where that is due)."""
+    _run_until("train", recipe, settings, force, device, threads)
+
+
+@command
+def report(
+    recipe: RecipeFile,
+    settings: Settings = None,
+    force: Force = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Write the report (and whatever has to run before)."""
+    _run_until("report", recipe, settings, force, device, threads)
+
+
+@command
+def plan(recipe: RecipeFile, settings: Settings = None) -> None:
+    """Say which stages would run, and why."""
+    from seq2seq.pipeline import Pipeline
+
+    for verdict in Pipeline(_load(recipe, settings)).plan():
+        print(f"{verdict.stage:<10} {'runs:' if verdict.reasons else 'fresh'} {'; '.join(verdict.reasons)}".rstrip())
+
+
+@command
+def validate(recipe: RecipeFile, settings: Settings = None) -> None:
+    """Check a recipe and that its data can be read."""
+    from seq2seq.pipeline import inputs_of
+
+    loaded = _load(recipe, settings)
+    inputs_of(loaded)
+    print(f"{recipe}: a valid recipe ({loaded.name}, {loaded.data.src}-{loaded.data.tgt})")
+
+
+@command
+def schema() -> None:
+    """Print the recipe's JSON Schema, with which editors complete and check recipes."""
+    from seq2seq.recipe import Recipe
+
+    print(
+        json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **Recipe.model_json_schema()}, indent=2)
+    )
+
+
+@command
+def translate(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run folder or model folder; or a recipe: its test sets.")
+    ],
+    settings: Settings = None,
+    format: Annotated[str, typer.Option(help="text, or jsonl with scores and n-best.")] = "text",
+    n_best: Annotated[int, typer.Option(min=1, help="Translations a line (jsonl).")] = 1,
+    beam_size: Annotated[int | None, typer.Option(min=1, help="Default: as in the recipe; 1 is greedy.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Sentences translated together.")] = 32,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Translate stdin to stdout: one line for every line, in order."""
+    if run.endswith((".yaml", ".yml")):
+        _run_until("translate", run, settings, False, device, threads)
+        return
+    if settings:
+        raise UserError(
+            f"{settings[0]}: settings go with a recipe; here there are options: see seq2seq translate --help"
+        )
+    if format not in ("text", "jsonl"):
+        raise UserError(f"--format {format}: must be text or jsonl")
+    if format == "text" and n_best > 1:
+        raise UserError("--n-best has no effect on text, which is one line a line; add --format jsonl")
+
+    from seq2seq.decoding.streams import lines_of, write_jsonl, write_text
+
+    translator = _translator(run, beam_size, n_best, batch_size, device, threads)
+    write = write_text if format == "text" else write_jsonl
+    for chunk in lines_of(sys.stdin.buffer):
+        for translation in translator.translate(chunk, n_best):
+            write(translation, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+@command
+def evaluate(
+    recipe: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="A recipe or run folder.")] = None,
+    settings: Settings = None,
+    hyp: Annotated[Path | None, typer.Option(help="Any system's output, one sentence a line.")] = None,
+    ref: Annotated[Path | None, typer.Option(help="The reference translations, line by line.")] = None,
+    language: Annotated[str, typer.Option(help="Of the target, for sacreBLEU's tokenizer.")] = "en",
+    metric: Annotated[list[str] | None, typer.Option(help="bleu, chrf, ter; can be repeated.")] = None,
+    bootstrap: Annotated[int, typer.Option(min=0, help="Resamplings behind the intervals; 0: none.")] = 1000,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Score a run's test sets, or any system's output (--hyp, --ref), with sacreBLEU."""
+    if recipe is not None:
+        if hyp or ref:
+            raise UserError("evaluate: give a recipe, or --hyp and --ref, not both")
+        _run_until("evaluate", recipe, settings, False, device, threads)
+        return
+    if hyp is None or ref is None:
+        raise UserError("evaluate: give a recipe or run folder, or both --hyp FILE and --ref FILE")
+
+    from seq2seq.data.corpus import read_lines
+    from seq2seq.evaluation.metrics import METRICS, score, to_dict
+    from seq2seq.evaluation.report import print_scores
+
+    scores = score(list(read_lines(hyp)), list(read_lines(ref)), metric or METRICS, language, bootstrap)
+    if as_json:
+        print(json.dumps([to_dict(s) for s in scores], indent=2))
+    else:
+        print_scores({hyp.name: scores}, Console())
+
+
+def _load(recipe: str, settings: list[str] | None) -> Recipe:
+    """A recipe from its file, or from the run folder that it left."""
+    from seq2seq.recipe_file import load_recipe
+
+    if not Path(recipe).is_dir():
+        return load_recipe(recipe, settings or [])
+    if not (Path(recipe) / "recipe.yaml").exists():
+        raise UserError(f"{recipe}: not a run folder (it has no recipe.yaml)")
+    return load_recipe(Path(recipe) / "recipe.yaml", [f"output_dir={json.dumps(recipe)}", *(settings or [])])
+
+
+def _run_until(
+    stage: Stage, recipe: str, settings: list[str] | None, force: bool, device: str, threads: int | None
+) -> None:
+    loaded = _load(recipe, settings)
+    from seq2seq.machine import set_up
+    from seq2seq.pipeline import Pipeline
+    from seq2seq.stages import Runner
+
+    runner = Runner(Pipeline(loaded, force), set_up(device, threads))
+    ran = runner.run(stage)
+    if not ran:
+        print(f"nothing to do: all of {loaded.output_dir} is fresh")
+    _say_results(stage, runner)
+
+
+def _say_results(stage: Stage, runner: Runner) -> None:
+    """The scores, and what the user can do next."""
+    from seq2seq.evaluation.report import print_scores
+
+    folder = runner.pipeline.folder
+    if stage in ("evaluate", "report"):
+        print_scores(runner.scores(), Console())
+    if stage == "report":
+        print(f"report:    {folder.report / 'report.html'}")
+    if stage in ("train", "report"):
+        print(f"translate: echo '...' | seq2seq translate {folder.root}")
+
+
+def _translator(run: str, beam_size: int | None, n_best: int, batch_size: int, device: str, threads: int | None) -> Any:
+    from seq2seq.bundle import load_bundle
+    from seq2seq.decoding.translator import Translator
+    from seq2seq.machine import set_up
+
+    loaded = load_bundle(run, set_up(device, threads))
+    settings = loaded.config.decoding
+    if beam_size is not None:
+        settings = settings.model_copy(update={"beam_size": beam_size})
+    if n_best > settings.beam_size:
+        raise UserError(f"--n-best {n_best}: the beam holds {settings.beam_size}; add --beam-size {n_best}")
+    return Translator(loaded, settings, batch_size)
+
+
+def main() -> None:
+    """The entry point."""
+    app()

@@ -1,0 +1,9 @@
+"""The one exception for mistakes that are the user's to mend."""
+
+
+class UserError(Exception):
+    """Something the user can mend: bad input, a bad recipe, a missing file.
+
+    The message says where (file, line, recipe key), what is wrong, and the mend.
+    The command line prints it without a traceback and exits with code 2.
+    """

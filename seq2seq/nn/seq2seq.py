@@ -1,0 +1,113 @@
+"""The encoder-decoder: embeddings, encoder, decoder and output layer.
+
+Training calls `forward` and `logits`; decoding calls `encode`, `start` and `step`.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from seq2seq import recipe
+from seq2seq.nn.decoder import Decoder, DecoderState
+from seq2seq.nn.encoder import Encoder, Memory
+from seq2seq.nn.initialization import initialize
+
+
+class Seq2Seq(nn.Module):
+    """A recurrent encoder-decoder.
+
+    Args:
+        section: the recipe's `model`.
+        src_vocab_size, tgt_vocab_size: tokens of each side; equal where the embeddings are tied three ways.
+        padding_id: the token that stands for nothing.
+    """
+
+    def __init__(self, section: recipe.Model, src_vocab_size: int, tgt_vocab_size: int, padding_id: int) -> None:
+        super().__init__()
+        embedding = section.embedding
+        self.src_embedding = nn.Embedding(src_vocab_size, embedding.size, padding_id)
+        shared = embedding.tie == "all"
+        self.tgt_embedding = self.src_embedding if shared else nn.Embedding(tgt_vocab_size, embedding.size, padding_id)
+        tied = embedding.tie != "none"
+        output_size = embedding.size if tied else section.decoder.hidden_size
+        self.decoder = Decoder(section, output_size)
+        self.encoder = Encoder(section, self.decoder.states)
+        self.output = nn.Linear(output_size, tgt_vocab_size)
+        initialize(self)
+        if tied:
+            self.output.weight = self.tgt_embedding.weight
+        # A tied embedding is small, as an output layer must be; as an input it is scaled up.
+        self.embedding_scale = 0.5 * math.sqrt(embedding.size) if tied else 1.0
+        self.word_dropout = embedding.word_dropout
+        self.output_dropout = nn.Dropout(section.decoder.dropout)
+
+    def forward(
+        self,
+        src: Int[Tensor, "batch src_len"],
+        src_lengths: Int[Tensor, " batch"],
+        tgt_input: Int[Tensor, "batch tgt_len"],
+        teacher_forcing: float = 1.0,
+    ) -> Float[Tensor, "batch tgt_len output"]:
+        """The attentional state before each target token, to be given to `logits`.
+
+        Args:
+            src: source tokens, padded behind.
+            tgt_input: <s> and the reference without its last token.
+            teacher_forcing: chance that a step is fed `tgt_input` and not the model's own last choice.
+        """
+        memory = self.encode(src, src_lengths)
+        if teacher_forcing >= 1:
+            states: Tensor = self.decoder(self._embed(self.tgt_embedding, tgt_input), memory)
+        else:
+            states = self._partly_forced(memory, tgt_input, teacher_forcing)
+        dropped: Tensor = self.output_dropout(states)
+        return dropped
+
+    def logits(self, states: Float[Tensor, "*rows output"]) -> Float[Tensor, "*rows tgt_vocab"]:
+        """Unnormalised log-probabilities of the next token."""
+        logits: Tensor = self.output(states)
+        return logits
+
+    def encode(self, src: Int[Tensor, "batch src_len"], src_lengths: Int[Tensor, " batch"]) -> Memory:
+        """Read the source sentences."""
+        memory: Memory = self.encoder(self._embed(self.src_embedding, src), src_lengths, self.decoder.keys)
+        return memory
+
+    def start(self, memory: Memory) -> DecoderState:
+        """The state before the first token, one hypothesis a sentence."""
+        return self.decoder.start(memory)
+
+    def step(
+        self, tokens: Int[Tensor, "batch beam"], state: DecoderState, memory: Memory
+    ) -> tuple[Float[Tensor, "batch beam tgt_vocab"], DecoderState]:
+        """The logits after one more token of every hypothesis, and the next state."""
+        output, state = self.decoder.step(self._embed(self.tgt_embedding, tokens), state, memory)
+        return self.logits(output), state
+
+    def _embed(self, embedding: nn.Embedding, tokens: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time size"]:
+        embedded: Tensor = embedding(tokens) * self.embedding_scale
+        if self.training and self.word_dropout > 0:
+            kept = torch.rand(tokens.shape, device=tokens.device) >= self.word_dropout
+            embedded = embedded * kept.unsqueeze(-1)
+        return embedded
+
+    def _partly_forced(
+        self, memory: Memory, tgt_input: Int[Tensor, "batch tgt_len"], ratio: float
+    ) -> Float[Tensor, "batch tgt_len output"]:
+        """Step by step: each sentence's next input is the reference's token, or the model's likeliest one."""
+        embedded = self._embed(self.tgt_embedding, tgt_input)
+        masks = self.decoder.masks(embedded)
+        state, x, outputs = self.start(memory), embedded[:, :1], []
+        for t in range(tgt_input.shape[1]):
+            output, state = self.decoder.step(x, state, memory, masks)
+            outputs.append(output)
+            if t + 1 < tgt_input.shape[1]:
+                with torch.no_grad():
+                    own = self.logits(output).argmax(-1)
+                forced = torch.rand(own.shape, device=own.device) < ratio
+                own_embedded = F.embedding(own, self.tgt_embedding.weight) * self.embedding_scale
+                x = torch.where(forced.unsqueeze(-1), embedded[:, t + 1 : t + 2], own_embedded.to(embedded.dtype))
+        return torch.cat(outputs, 1)

@@ -1,0 +1,233 @@
+"""The stages of a recipe: what each depends on, which are fresh, why the others are not, and running those."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import platform
+import resource
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from seq2seq import __version__
+from seq2seq.data import corpus
+from seq2seq.errors import UserError
+from seq2seq.recipe import Recipe
+from seq2seq.recipe_file import dump_recipe
+from seq2seq.run_folder import RunFolder, write_json, write_text
+
+Stage = Literal["prepare", "train", "translate", "evaluate", "report"]
+STAGES: tuple[Stage, ...] = ("prepare", "train", "translate", "evaluate", "report")
+
+CODE_VERSIONS: dict[Stage, int] = {"prepare": 1, "train": 1, "translate": 1, "evaluate": 1, "report": 1}
+"""Raised when a stage's results change, so that older ones are made anew."""
+
+Inputs = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a stage has to run, and why."""
+
+    stage: Stage
+    reasons: list[str]
+    """Empty where it is fresh."""
+
+
+def inputs_of(recipe: Recipe) -> dict[Stage, Inputs]:
+    """By stage, all that its results depend on: recipe keys, contents of data files, the stage before.
+
+    Paths are not among them: data that has moved is the same data.
+    """
+    data = recipe.data
+    prepare = flatten("data.filter", data.filter) | flatten("tokenizer", recipe.tokenizer)
+    prepare |= {"data.src": data.src, "data.tgt": data.tgt, "seed": str(recipe.seed)}
+    for key, source, role in sources_of(recipe):
+        for label, value in corpus.fingerprint(source, role, data.src, data.tgt, recipe.seed).items():
+            prepare[f"{key} ({label})"] = value
+    train = flatten("model", recipe.model) | flatten("training", recipe.training)
+    train = {
+        key: value for key, value in train.items() if not key.startswith(("training.checkpoints", "training.log_every"))
+    }
+    train |= {f"data.train.{i}.weight": str(source.weight) for i, source in enumerate(data.train)}
+    own: dict[Stage, Inputs] = {
+        "prepare": prepare,
+        "train": train,
+        "translate": flatten("decoding", recipe.decoding),
+        "evaluate": flatten("evaluation", recipe.evaluation),
+        "report": {"name": recipe.name},
+    }
+    for i, stage in enumerate(STAGES):
+        own[stage]["code version"] = str(CODE_VERSIONS[stage])
+        if i > 0:
+            own[stage][f"stage {STAGES[i - 1]}"] = digest(own[STAGES[i - 1]])
+    return own
+
+
+def sources_of(recipe: Recipe) -> Iterator[tuple[str, Any, Literal["train", "valid", "test"]]]:
+    """Every data source with its recipe key and its role."""
+    for i, source in enumerate(recipe.data.train):
+        yield f"data.train.{i}", source, "train"
+    yield "data.valid", recipe.data.valid, "valid"
+    for name, source in recipe.data.test.items():
+        yield f"data.test.{name}", source, "test"
+
+
+def flatten(key: str, section: BaseModel) -> Inputs:
+    """A section as dotted keys and JSON values."""
+    result: Inputs = {}
+
+    def walk(prefix: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                walk(f"{prefix}.{name}", inner)
+        else:
+            result[prefix] = json.dumps(value, ensure_ascii=False)
+
+    walk(key, section.model_dump())
+    return result
+
+
+def digest(inputs: Inputs) -> str:
+    """One short word for all inputs."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Pipeline:
+    """A recipe and its run folder.
+
+    Args:
+        force: take what the folder holds as not there.
+
+    Raises:
+        UserError: the folder is something else's; data cannot be read.
+    """
+
+    def __init__(self, recipe: Recipe, force: bool = False) -> None:
+        self.recipe = recipe
+        self.folder = RunFolder(Path(recipe.output_dir))
+        self.manifest = self._read_manifest(force)
+        self.inputs = inputs_of(recipe)
+
+    def plan(self, until: Stage = "report") -> list[Verdict]:
+        """Each stage up to `until`, in order."""
+        verdicts: list[Verdict] = []
+        for stage in STAGES[: STAGES.index(until) + 1]:
+            verdicts.append(Verdict(stage, self._reasons(stage, [v.stage for v in verdicts if v.reasons])))
+        return verdicts
+
+    def start(self) -> None:
+        """Note in the folder which recipe it belongs to."""
+        write_json(self.folder.manifest, self.manifest)
+        write_text(self.folder.recipe, dump_recipe(self.recipe))
+
+    def run(self, stage: Stage, work: Callable[[], list[Path]], device: str) -> None:
+        """Do a stage's work; once it has ended well, note what it was made from, with what and when.
+
+        Args:
+            work: returns the files and folders that it made.
+        """
+        if self.manifest["stages"].pop(stage, None) is not None:
+            write_json(self.folder.manifest, self.manifest)
+        started = time.perf_counter()
+        outputs = work()
+        self.manifest["stages"][stage] = {
+            "inputs": self.inputs[stage],
+            "outputs": {str(path.relative_to(self.folder.root)): _size(path) for path in outputs},
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.perf_counter() - started, 1),
+            "peak_memory_mib": peak_memory(),
+            "versions": _versions(),
+            "machine": f"{platform.machine()}, {platform.system()}, {device}",
+            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        }
+        write_json(self.folder.manifest, self.manifest)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes out of this run folder while the block lasts."""
+        self.folder.root.mkdir(parents=True, exist_ok=True)
+        with open(self.folder.root / ".lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    f"{self.folder.root}: another seq2seq is at work on this run folder; wait for it"
+                ) from None
+            yield
+
+    def _reasons(self, stage: Stage, stale: list[Stage]) -> list[str]:
+        before = self.manifest["stages"].get(stage)
+        if before is None:
+            return ["has not run yet"]
+        reasons = []
+        now, then = self.inputs[stage], before["inputs"]
+        for key in sorted(now.keys() | then.keys()):
+            if now.get(key) != then.get(key) and not key.startswith("stage "):
+                reasons.append(f"{key} {_shown(then.get(key))} -> {_shown(now.get(key))}")
+        missing = [name for name, size in before["outputs"].items() if _size(self.folder.root / name) != size]
+        reasons += [f"{name} is missing or was changed" for name in missing]
+        previous = STAGES[STAGES.index(stage) - 1] if stage != STAGES[0] else None
+        key = f"stage {previous}"
+        if previous is not None and now[key] != then.get(key):
+            reasons.append(f"{previous} runs anew" if previous in stale else f"{previous} has run anew")
+        return reasons
+
+    def _read_manifest(self, force: bool) -> dict[str, Any]:
+        new: dict[str, Any] = {"name": self.recipe.name, "stages": {}}
+        root, path = self.folder.root, self.folder.manifest
+        if root.exists() and not root.is_dir():
+            raise UserError(f"output_dir: {root} is a file; name a folder")
+        if force:
+            return new
+        if not path.exists():
+            if root.exists() and any(not entry.name.startswith(".") for entry in root.iterdir()):
+                raise UserError(f"output_dir: {root} exists and is not a run folder; name another, or add --force")
+            return new
+        try:
+            manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            owner, _ = manifest["name"], manifest["stages"]
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{path}: damaged; add --force to run everything anew") from None
+        if owner != self.recipe.name:
+            raise UserError(
+                f"output_dir: {root} belongs to the recipe {owner!r}, not to {self.recipe.name!r}; "
+                "name another output_dir, or add --force to replace that run"
+            )
+        return manifest
+
+
+def peak_memory() -> int:
+    """The most memory this process has had so far, in MiB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a file, or of all files in a folder; None where there is none."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size if path.exists() else None
+
+
+def _shown(value: str | None) -> str:
+    """Short for a line of `plan`: hashes are cut."""
+    if value is None:
+        return "(none)"
+    return f"{value[:8]}..." if len(value) == 64 and " " not in value else value
+
+
+def _versions() -> dict[str, str]:
+    names = ("torch", "tokenizers", "datasets", "sacrebleu", "babel")
+    return {"seq2seq": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}

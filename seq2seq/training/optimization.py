@@ -1,0 +1,72 @@
+"""Optimizers, learning-rate schedules, and the running mean of the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq import recipe
+
+
+def make_optimizer(section: recipe.AnyOptimizer, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimizer that a recipe names, in torch's fused form."""
+    rate = section.learning_rate
+    if isinstance(section, recipe.Sgd):
+        return torch.optim.SGD(parameters, rate, momentum=section.momentum, fused=True)
+    betas = (section.betas[0], section.betas[1])
+    if isinstance(section, recipe.AdamW):
+        return torch.optim.AdamW(parameters, rate, betas=betas, weight_decay=section.weight_decay, fused=True)
+    return torch.optim.Adam(parameters, rate, betas=betas, fused=True)
+
+
+def rate_factor(schedule: recipe.AnySchedule, step: int, total_steps: int) -> float:
+    """What the learning rate is multiplied by at a step.
+
+    Args:
+        step: of the update to come, from 1.
+        total_steps: updates of the whole training.
+    """
+    warmup = schedule.warmup_steps
+    if step <= warmup:
+        return step / warmup
+    if isinstance(schedule, recipe.InverseSqrt):
+        return math.sqrt(warmup / step)
+    if isinstance(schedule, recipe.Cosine):
+        done = min(1.0, (step - warmup) / max(1, total_steps - warmup))
+        return schedule.final + (1 - schedule.final) * 0.5 * (1 + math.cos(math.pi * done))
+    return 1.0
+
+
+class RunningMean:
+    """Exponential moving average of the weights (Polyak & Juditsky 1992): generalises better than the last ones."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Take in the weights after an update; the first updates count more, so that the start is soon forgotten."""
+        decay = min(self.decay, (step + 1) / (step + 10))
+        for name, parameter in model.named_parameters():
+            self.weights[name].lerp_(parameter, 1 - decay)
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
+    """The optimizer's state as named tensors (`3.exp_avg`), to be saved without pickle."""
+    for index, entries in optimizer.state_dict()["state"].items():
+        for name, value in entries.items():
+            if value is not None:
+                yield f"{index}.{name}", torch.as_tensor(value)
+
+
+def load_optimizer_tensors(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Give an optimizer the state of `optimizer_tensors`."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,0 +1,22 @@
+"""What all tests share: shapes in the signatures of nn/ and decoding/ are checked at run time."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+install_import_hook(["seq2seq.nn", "seq2seq.decoding", "seq2seq.training.loss"], "beartype.beartype")
+
+settings.register_profile("unhurried", deadline=None)  # machines are noisy
+settings.load_profile("unhurried")
+
+
+@pytest.fixture(scope="session")
+def multi30k() -> Path:
+    """The folder of the real text, where there is one."""
+    folder = Path(os.environ.get("MULTI30K", Path(__file__).parents[2] / "shared/data/multi30k"))
+    if not (folder / "train.en").exists():
+        pytest.skip(f"no Multi30k in {folder}: set MULTI30K to the folder that holds train.en, train.de")
+    return folder

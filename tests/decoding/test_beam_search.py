@@ -1,0 +1,158 @@
+"""Beam search against brute force, and the rules that it must keep."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seq2seq.data.tokenization import BOS, EOS, PAD
+
+from seq2seq import recipe
+from seq2seq.decoding.beam_search import Hypothesis, beam_search, normalize, top_k
+from seq2seq.decoding.translator import search_all
+from seq2seq.nn.seq2seq import Seq2Seq
+
+VOCAB = 7  # four special tokens and three words
+PENALTIES = [recipe.NoPenalty(kind="none"), recipe.AveragePenalty(kind="average"), recipe.WuPenalty(kind="wu")]
+
+
+def sharp_model(seed: int, feeding: bool = False) -> Seq2Seq:
+    """An untrained model with large weights, so that its choices differ from step to step."""
+    torch.manual_seed(seed)
+    section = recipe.Model(
+        embedding=recipe.Embedding(size=5),
+        encoder=recipe.Encoder(hidden_size=4),
+        decoder=recipe.Decoder(hidden_size=6, input_feeding=feeding),
+    )
+    model = Seq2Seq(section, VOCAB, VOCAB, PAD).double().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3)
+    return model
+
+
+def log_probability(model: Seq2Seq, src: list[int], tokens: list[int]) -> float:
+    """Of the tokens and </s>, by teacher forcing."""
+    source, lengths = torch.tensor([src]), torch.tensor([len(src)])
+    states = model(source, lengths, torch.tensor([[BOS, *tokens]]))
+    log_probabilities = model.logits(states).log_softmax(-1)[0]
+    return sum(log_probabilities[i, token].item() for i, token in enumerate([*tokens, EOS]))
+
+
+def brute_force(model: Seq2Seq, src: list[int], limit: int, penalty: recipe.AnyPenalty) -> list[Hypothesis]:
+    """Every translation of at most `limit` tokens with </s>, best first."""
+    found = []
+    for length in range(limit):
+        for tokens in itertools.product(range(4, VOCAB), repeat=length):
+            value = log_probability(model, src, list(tokens))
+            score = normalize(torch.tensor(value, dtype=torch.double), length + 1, penalty).item()
+            found.append(Hypothesis(list(tokens), value, score))
+    return sorted(found, key=lambda h: -h.score)
+
+
+def decoding(beam: int, penalty: recipe.AnyPenalty, limit: int) -> recipe.Decoding:
+    return recipe.Decoding(beam_size=beam, length_penalty=penalty, max_length=recipe.MaxLength(ratio=0.0, offset=limit))
+
+
+@pytest.mark.parametrize("penalty", PENALTIES, ids=lambda p: p.kind)
+@pytest.mark.parametrize("seed", range(6))
+def test_a_wide_beam_equals_brute_force(seed: int, penalty: recipe.AnyPenalty) -> None:
+    model, limit = sharp_model(seed, feeding=seed % 2 == 0), 4
+    sources = [[4, 5, EOS], [6, EOS]]
+    src = torch.tensor([[4, 5, EOS], [6, EOS, PAD]])
+    found = beam_search(model, src, torch.tensor([3, 2]), decoding(100, penalty, limit), n_best=5)
+    for source, hypotheses in zip(sources, found, strict=True):
+        expected = brute_force(model, source, limit, penalty)[:5]
+        assert [h.tokens for h in hypotheses] == [h.tokens for h in expected]
+        for a, b in zip(hypotheses, expected, strict=True):
+            assert math.isclose(a.score, b.score, abs_tol=1e-6)
+            assert math.isclose(a.log_probability, b.log_probability, abs_tol=1e-6)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES, ids=lambda p: p.kind)
+@pytest.mark.parametrize("seed", range(4))
+def test_search_stops_only_when_nothing_can_win(seed: int, penalty: recipe.AnyPenalty) -> None:
+    """The n-th best of n = 4 comes from a longer search than the best of n = 1: the best must be the same."""
+    model = sharp_model(seed)
+    src, lengths = torch.tensor([[4, 5, 6, EOS]]), torch.tensor([4])
+    one = beam_search(model, src, lengths, decoding(4, penalty, 12), n_best=1)[0]
+    four = beam_search(model, src, lengths, decoding(4, penalty, 12), n_best=4)[0]
+    assert one[0] == four[0]
+    assert len({tuple(h.tokens) for h in four}) == len(four)
+    assert [h.score for h in four] == sorted((h.score for h in four), reverse=True)
+
+
+def greedy(model: Seq2Seq, src: list[int], limit: int) -> list[int]:
+    """The likeliest token at each step, by teacher forcing over and over."""
+    tokens: list[int] = []
+    while len(tokens) < limit - 1:
+        states = model(torch.tensor([src]), torch.tensor([len(src)]), torch.tensor([[BOS, *tokens]]))
+        logits = model.logits(states)[0, -1]
+        logits[[0, 1, 3]] = -torch.inf
+        token = int(logits.argmax())
+        if token == EOS:
+            break
+        tokens.append(token)
+    return tokens
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 1000))
+def test_a_beam_of_one_is_greedy(seed: int) -> None:
+    model = sharp_model(seed)
+    src = [4, 6, 5, EOS]
+    found = beam_search(model, torch.tensor([src]), torch.tensor([4]), decoding(1, PENALTIES[2], 8))
+    assert found[0][0].tokens == greedy(model, src, 8)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 1000), st.lists(st.integers(0, 8), min_size=1, max_size=9), st.integers(1, 9), st.integers(1, 6))
+def test_translations_do_not_depend_on_the_batch(seed: int, sizes: list[int], batch_size: int, beam: int) -> None:
+    model = sharp_model(seed % 50)
+    generator = torch.Generator().manual_seed(seed)
+    sentences = [[*torch.randint(4, VOCAB, (n,), generator=generator).tolist(), EOS] for n in sizes]
+    options = recipe.Decoding(beam_size=beam)
+    device = torch.device("cpu")
+    alone = [search_all(model, [s], options, device)[0][0].tokens for s in sentences]
+    together = search_all(model, sentences, options, device, batch_size=batch_size)
+    assert [found[0].tokens for found in together] == alone
+
+
+def test_every_hypothesis_ends_within_the_limit_and_is_scored_with_its_end() -> None:
+    model = sharp_model(3)
+    with torch.no_grad():
+        model.output.bias[EOS] = -30  # it would never end by itself
+    src = [4, 5, EOS]
+    found = beam_search(model, torch.tensor([src]), torch.tensor([3]), decoding(3, PENALTIES[0], 5), n_best=3)[0]
+    assert all(len(h.tokens) == 4 for h in found)
+    for h in found:
+        assert math.isclose(h.log_probability, log_probability(model, src, h.tokens), rel_tol=1e-6)
+
+
+def test_a_broken_model_ends_too() -> None:
+    model = sharp_model(1)
+    with torch.no_grad():
+        model.output.bias.fill_(torch.nan)
+    found = beam_search(model, torch.tensor([[4, EOS]]), torch.tensor([2]), recipe.Decoding())
+    assert found == [[]]
+
+
+@settings(max_examples=50)
+@given(st.integers(1, 5), st.integers(1, 2000), st.integers(1, 12), st.integers(0, 99))
+def test_top_k_equals_torch(rows: int, width: int, k: int, seed: int) -> None:
+    values = torch.randn(rows, width, generator=torch.Generator().manual_seed(seed))
+    k = min(k, width)
+    expected = values.topk(k, -1)
+    best, places = top_k(values, k)
+    assert torch.equal(best, expected.values)
+    assert torch.equal(places, expected.indices)
+
+
+def test_length_penalties() -> None:
+    value = torch.tensor(-6.0)
+    none, average, wu = PENALTIES
+    assert normalize(value, 3, none).item() == -6
+    assert normalize(value, 3, average).item() == -2
+    assert math.isclose(normalize(value, 7, wu).item(), -3, abs_tol=1e-6)  # (5 + 7) / 6 = 2

@@ -1,0 +1,130 @@
+"""Properties of the whole model over the combinations that a recipe can name."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from seq2seq import recipe
+from seq2seq.nn.seq2seq import Seq2Seq
+
+VOCAB = 11
+
+
+@st.composite
+def models(draw: st.DrawFn) -> Seq2Seq:
+    """Any model that the schema allows, in float64, without dropout."""
+    cells = st.sampled_from(["rnn_tanh", "rnn_relu", "lstm", "gru"])
+    cell, bidirectional = draw(cells), draw(st.booleans())
+    kind = draw(st.sampled_from(["none", "bahdanau", "luong_dot", "luong_general", "luong_concat"]))
+    layers = draw(st.integers(1, 3))
+    try:
+        section = recipe.Model.model_validate(
+            {
+                "embedding": {
+                    "size": draw(st.integers(2, 6)),
+                    "tie": draw(st.sampled_from(["none", "decoder", "all"])),
+                },
+                "encoder": {"cell": cell, "layers": layers, "hidden_size": 4, "bidirectional": bidirectional},
+                "bridge": draw(st.sampled_from(["project", "copy", "zero"])),
+                "decoder": {
+                    "cell": draw(st.one_of(st.just(cell), cells)),
+                    "layers": draw(st.one_of(st.just(layers), st.integers(1, 3))),
+                    "hidden_size": draw(st.one_of(st.just(8 if bidirectional else 4), st.integers(2, 9))),
+                    "input_feeding": draw(st.booleans()),
+                    "attention": {"kind": kind},
+                },
+            }
+        )
+    except ValidationError:
+        section = recipe.Model()  # an impossible combination: the error is tested elsewhere
+    torch.manual_seed(draw(st.integers(0, 99)))
+    return Seq2Seq(section, VOCAB, VOCAB, 0).double().eval()
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Source tokens, their lengths, target inputs."""
+    lengths = draw(st.lists(st.integers(1, 6), min_size=1, max_size=4))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 99)))
+    src = torch.randint(4, VOCAB, (len(lengths), max(lengths)), generator=generator)
+    for row, length in enumerate(lengths):
+        src[row, length:] = 0
+    tgt = torch.randint(4, VOCAB, (len(lengths), draw(st.integers(1, 5))), generator=generator)
+    return src, torch.tensor(lengths), tgt
+
+
+@settings(max_examples=120)
+@given(models(), batches())
+def test_whole_sequence_equals_step_by_step(model: Seq2Seq, batch: tuple[torch.Tensor, ...]) -> None:
+    src, lengths, tgt = batch
+    whole = model.logits(model(src, lengths, tgt))
+    memory = model.encode(src, lengths)
+    state, steps = model.start(memory), []
+    for t in range(tgt.shape[1]):
+        logits, state = model.step(tgt[:, t : t + 1], state, memory)
+        steps.append(logits)
+    torch.testing.assert_close(whole, torch.cat(steps, 1), atol=1e-10, rtol=1e-10)
+
+
+@settings(max_examples=120)
+@given(models(), batches(), st.integers(0, 3))
+def test_padding_changes_nothing(model: Seq2Seq, batch: tuple[torch.Tensor, ...], more: int) -> None:
+    src, lengths, tgt = batch
+    padded = torch.nn.functional.pad(src, (0, more))
+    whole = model.logits(model(padded, lengths, tgt))
+    for row, length in enumerate(lengths.tolist()):
+        alone = model.logits(model(src[row : row + 1, :length], lengths[row : row + 1], tgt[row : row + 1]))
+        torch.testing.assert_close(whole[row : row + 1], alone, atol=1e-10, rtol=1e-10)
+
+
+@settings(max_examples=40)
+@given(models(), batches())
+def test_gradient_does_not_reach_padding(model: Seq2Seq, batch: tuple[torch.Tensor, ...]) -> None:
+    src, lengths, tgt = batch
+    src = torch.nn.functional.pad(src, (0, 2), value=VOCAB - 1)  # a real token where nothing should be read
+    tgt[tgt == VOCAB - 1] = 4
+    src[:, :-2][src[:, :-2] == VOCAB - 1] = 4
+    model(src, lengths, tgt).pow(2).sum().backward()
+    gradient = model.src_embedding.weight.grad
+    assert gradient is not None
+    assert gradient[VOCAB - 1].abs().max() == 0
+
+
+@pytest.mark.parametrize("feeding", [False, True])
+def test_teacher_forcing_with_chance_one_is_teacher_forcing(feeding: bool) -> None:
+    model = Seq2Seq(recipe.Model(decoder=recipe.Decoder(input_feeding=feeding)), VOCAB, VOCAB, 0).eval()
+    src, tgt = torch.randint(4, VOCAB, (3, 5)), torch.randint(4, VOCAB, (3, 4))
+    lengths = torch.tensor([5, 2, 4])
+    forced = model(src, lengths, tgt)
+    torch.testing.assert_close(model(src, lengths, tgt, teacher_forcing=0.9999999), forced, atol=1e-5, rtol=1e-5)
+
+
+def test_free_running_feeds_the_models_own_choice() -> None:
+    model = Seq2Seq(recipe.Model(), VOCAB, VOCAB, 0).eval()
+    src, lengths, tgt = torch.randint(4, VOCAB, (2, 5)), torch.tensor([5, 3]), torch.randint(4, VOCAB, (2, 6))
+    choices = model.logits(model(src, lengths, tgt, teacher_forcing=0.0)).argmax(-1)
+    fed = torch.cat([tgt[:, :1], choices[:, :-1]], 1)
+    assert torch.equal(model.logits(model(src, lengths, fed)).argmax(-1), choices)
+
+
+def test_tying_shares_the_weights() -> None:
+    def model(tie: str) -> Seq2Seq:
+        return Seq2Seq(recipe.Model.model_validate({"embedding": {"tie": tie}}), VOCAB, VOCAB, 0)
+
+    assert model("none").output.weight is not model("none").tgt_embedding.weight
+    decoder, every = model("decoder"), model("all")
+    assert decoder.output.weight is decoder.tgt_embedding.weight is not decoder.src_embedding.weight
+    assert every.output.weight is every.tgt_embedding.weight is every.src_embedding.weight
+
+
+def test_dropout_mask_is_the_same_at_every_step() -> None:
+    """Input feeding runs step by step, plain decoding fused: both must see one mask a sentence."""
+    section = recipe.Model(decoder=recipe.Decoder(dropout=0.5))
+    model = Seq2Seq(section, VOCAB, VOCAB, 0).train()
+    x = torch.ones(2, 7, section.embedding.size)
+    masks = model.decoder.masks(x)
+    assert masks is not None
+    assert masks[0].shape == (2, 1, section.embedding.size)
+    assert set(masks[0].unique().tolist()) == {0.0, 2.0}

@@ -1,0 +1,27 @@
+"""The loss against torch's own, and its bounds."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seq2seq.training.loss import smoothed_cross_entropy
+
+
+@given(st.integers(1, 9), st.integers(2, 30), st.floats(0, 0.9), st.integers(0, 99))
+def test_equals_torch(tokens: int, vocab: int, smoothing: float, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(tokens, vocab, generator=generator, dtype=torch.double) * 3
+    targets = torch.randint(vocab, (tokens,), generator=generator)
+    loss, nll = smoothed_cross_entropy(logits, targets, smoothing)
+    expected = F.cross_entropy(logits.float(), targets, reduction="sum", label_smoothing=smoothing)
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(nll, F.cross_entropy(logits.float(), targets, reduction="sum"), rtol=1e-5, atol=1e-5)
+
+
+def test_a_model_that_knows_nothing_loses_log_vocabulary_a_token() -> None:
+    loss, nll = smoothed_cross_entropy(torch.zeros(4, 50), torch.arange(4), 0.1)
+    assert math.isclose(loss.item(), 4 * math.log(50), rel_tol=1e-6)
+    assert math.isclose(nll.item(), 4 * math.log(50), rel_tol=1e-6)
