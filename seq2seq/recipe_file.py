@@ -148,6 +148,8 @@ def _override(source: _Source, text: str) -> None:
     if not equals or not name or name.startswith("-"):
         raise UserError(f"{place}: settings have the form key.path=value, as in training.max_epochs=3")
     key: KeyPath = tuple(int(part) if part.isdigit() else part for part in name.split("."))
+    if key[:3] == ("data", "train", 0) and isinstance(source.data.get("data", {}).get("train"), dict):
+        key = (*key[:2], *key[3:])  # a single source may be written without a list
     node = _parse(source, value, place)
     section: Any = source.data
     for depth, part in enumerate(key[:-1]):

@@ -1,75 +1,187 @@
-"""What is dropped from the training data, and how often."""
+"""Filters for the training data; each counts what it drops, in the order of `DROPPED_BY`.
+
+Memory does not grow with the corpus: texts and hashes wait on disk.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 from pathlib import Path
+from types import TracebackType
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
-from seq2seq import recipe
+from seq2seq.recipe import Filter
 
-PARTITION = 1_000_000
-"""Hashes sorted in memory at a time."""
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+DROPPED_BY = ("empty", "duplicate", "overlap", "too_long", "length_ratio")
+PARTS = 64
+CHUNK = 100_000
 
 
 class Overlap:
-    """The sentences of the validation and test sets, letter for letter but for blanks at the ends."""
-
-    def __init__(self, held_out: Iterable[tuple[str, str]]) -> None:
-        pairs = [(src.strip(), tgt.strip()) for src, tgt in held_out]
-        self.src, self.tgt = {src for src, _ in pairs if src}, {tgt for _, tgt in pairs if tgt}
-
-    def __contains__(self, pair: tuple[str, str]) -> bool:
-        return pair[0].strip() in self.src or pair[1].strip() in self.tgt
-
-
-def unfit_text(section: recipe.Filter, src: str, tgt: str, overlap: Overlap, repeated: bool) -> str | None:
-    """Why a pair is dropped by its text; None where it is kept.
+    """Which sentences of the validation and test sets stand in the training data, letter for letter.
 
     Args:
-        repeated: whether the same pair stood before.
+        pairs: those of all these sets. Blanks around a text do not count, nor do blank texts.
     """
-    if not src.strip() or not tgt.strip():
-        return "empty"
-    if section.deduplicate and repeated:
-        return "duplicate"
-    if section.drop_test_overlap and (src, tgt) in overlap:
-        return "test_overlap"
-    return None
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        stripped = {(src.strip(), tgt.strip()) for src, tgt in pairs}
+        self._sources = {src for src, _ in stripped if src}
+        self._targets = {tgt for _, tgt in stripped if tgt}
+        self._seen: set[tuple[str, str]] = set()
+
+    def add(self, src: str, tgt: str) -> bool:
+        """Note a training pair; returns whether its source or its target is in one of the sets."""
+        src, tgt = src.strip(), tgt.strip()
+        one, other = src in self._sources, tgt in self._targets
+        if one or other:
+            self._seen.add((src if one else "", tgt if other else ""))
+        return one or other
+
+    def count(self, pairs: Iterable[tuple[str, str]]) -> dict[str, int]:
+        """How many of a set's `sources`, `targets` and whole `pairs` have been noted."""
+        sources, targets = ({pair[side] for pair in self._seen} - {""} for side in (0, 1))
+        stripped = [(src.strip(), tgt.strip()) for src, tgt in pairs]
+        return {
+            "sources": sum(src in sources for src, _ in stripped),
+            "targets": sum(tgt in targets for _, tgt in stripped),
+            "pairs": sum(pair in self._seen for pair in stripped if all(pair)),
+        }
 
 
-def unfit_length(section: recipe.Filter, src_tokens: int, tgt_tokens: int) -> str | None:
-    """Why a pair is dropped by its length in tokens (without </s>); None where it is kept."""
-    if section.max_length is not None and max(src_tokens, tgt_tokens) > section.max_length:
-        return "too_long"
-    shorter = max(1, min(src_tokens, tgt_tokens))
-    if section.max_length_ratio is not None and max(src_tokens, tgt_tokens) > section.max_length_ratio * shorter:
-        return "length_ratio"
-    return None
+class Duplicates:
+    """Finds pairs that came before, by 128-bit hashes, sorted on disk one part at a time."""
+
+    RECORD = np.dtype([("one", "<u8"), ("two", "<u8"), ("number", "<u8")])
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files = [open(folder / f"hashes.{part}", "wb") for part in range(PARTS)]  # noqa: SIM115 - see close
+        self._count = 0
+
+    def add(self, src: str, tgt: str) -> None:
+        """The next pair; neither text holds a line end."""
+        digest = blake2b(f"{src.strip()}\n{tgt.strip()}".encode(), digest_size=16).digest()
+        self._files[digest[0] % PARTS].write(digest + self._count.to_bytes(8, "little"))
+        self._count += 1
+
+    def close(self) -> None:
+        """No more pairs come."""
+        for file in self._files:
+            file.close()
+
+    def find(self) -> Bools:
+        """Whether each pair came before [pairs], a file mapped into memory."""
+        self.close()
+        found: Bools = np.memmap(self._folder / "duplicates", np.bool_, "w+", shape=(max(1, self._count),))
+        for file in self._files:
+            records = np.fromfile(file.name, self.RECORD)
+            records = records[np.lexsort((records["number"], records["two"], records["one"]))]
+            same = (records["one"][1:] == records["one"][:-1]) & (records["two"][1:] == records["two"][:-1])
+            found[records["number"][1:][same]] = True
+        return found[: self._count]
 
 
-def find_repeated(pairs: Iterable[tuple[str, str]], scratch: Path) -> npt.NDArray[np.bool_]:
-    """Which pairs stood before, letter for letter: [pairs], memory-mapped in `scratch`.
+class Cleaner:
+    """The training pairs, on disk, and the filters that look at their text.
 
-    Memory does not grow with the corpus: a 128-bit hash of each pair goes to disk, and the
-    hashes are sorted a partition at a time.
+    Use it as a context; `add` each pair, `finish`, then iterate (source's number, src, tgt) as often as needed.
+
+    Args:
+        folder: for scratch files; it can go when the cleaner is done with.
+        sources: how many sources the pairs come from.
+        evaluation: pairs of the validation and test sets.
     """
-    hashes_path, count = scratch / "hashes", 0
-    with open(hashes_path, "wb") as file:
-        for src, tgt in pairs:
-            file.write(hashlib.blake2b(f"{src.strip()}\n{tgt.strip()}".encode(), digest_size=16).digest())
-            count += 1
-    repeated = np.memmap(scratch / "repeated", np.bool_, "w+", shape=(max(1, count),))
-    if count:
-        hashes = np.memmap(hashes_path, np.uint64, "r", shape=(count, 2))
-        partitions = -(-count // PARTITION)
-        for partition in range(partitions):
-            rows = np.flatnonzero(hashes[:, 0] % np.uint64(partitions) == partition)
-            _, first = np.unique(hashes[rows], axis=0, return_index=True)
-            later = np.ones(len(rows), dtype=bool)
-            later[first] = False
-            repeated[rows[later]] = True
-    return repeated
+
+    RECORD = np.dtype([("source", "<i2"), ("overlap", "?")])
+
+    def __init__(self, section: Filter, folder: Path, sources: int, evaluation: list[tuple[str, str]]) -> None:
+        self._section, self._folder = section, folder
+        self.read = np.zeros(sources, np.int64)
+        self.dropped: dict[str, Ints] = {name: np.zeros(sources, np.int64) for name in DROPPED_BY}
+        self.overlap = Overlap(evaluation)
+        self._duplicates = Duplicates(folder)
+        self._texts = _open_texts(folder, "w")
+        self._records = open(folder / "records", "wb")  # noqa: SIM115 - see __exit__
+        self._keep: Bools = np.zeros(0, np.bool_)
+
+    def __enter__(self) -> Cleaner:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for file in (*self._texts, self._records, self._duplicates):
+            file.close()
+
+    def add(self, source: int, src: str, tgt: str) -> None:
+        """The next pair, from source number `source`."""
+        self.read[source] += 1
+        overlaps = self.overlap.add(src, tgt)
+        if not src.strip() or not tgt.strip():
+            self.dropped["empty"][source] += 1
+            return
+        self._duplicates.add(src, tgt)
+        self._texts[0].write(src + "\n")
+        self._texts[1].write(tgt + "\n")
+        self._records.write(source.to_bytes(2, "little") + overlaps.to_bytes(1, "little"))
+
+    def finish(self) -> int:
+        """Judge all pairs; returns how many are left."""
+        self.__exit__(None, None, None)
+        duplicate = self._duplicates.find()
+        self._keep = np.memmap(self._folder / "keep", np.bool_, "w+", shape=(max(1, len(duplicate)),))[: len(duplicate)]
+        with open(self._folder / "records", "rb") as file:
+            for start in range(0, len(duplicate), CHUNK):
+                records = np.fromfile(file, self.RECORD, CHUNK)
+                second = duplicate[start : start + CHUNK] & self._section.deduplicate
+                overlap = records["overlap"] & self._section.drop_test_overlap & ~second
+                self.drop("duplicate", records["source"][second])
+                self.drop("overlap", records["source"][overlap])
+                self._keep[start : start + CHUNK] = ~(second | overlap)
+        return int(self._keep.sum())
+
+    def drop(self, name: str, sources: npt.NDArray[np.int16]) -> None:
+        """Count dropped pairs, given where each came from."""
+        self.dropped[name] += np.bincount(sources, minlength=len(self.read))
+
+    def __iter__(self) -> Iterator[tuple[int, str, str]]:
+        src, tgt = _open_texts(self._folder, "r")
+        with src, tgt, open(self._folder / "records", "rb") as records:
+            for start in range(0, len(self._keep), CHUNK):
+                sources = np.fromfile(records, self.RECORD, CHUNK)["source"].tolist()
+                kept = self._keep[start : start + CHUNK].tolist()
+                for keep, source, one, other in zip(kept, sources, src, tgt, strict=False):
+                    if keep:
+                        yield source, one[:-1], other[:-1]
+
+    def texts(self, side: int) -> Iterator[str]:
+        """The sources (0) or targets (1) of the pairs left."""
+        for _, *pair in self:
+            yield pair[side]
+
+
+def _open_texts(folder: Path, mode: str) -> tuple[IO[str], IO[str]]:
+    """The files of the pairs' two sides, a text a line."""
+    src, tgt = (open(folder / name, mode, encoding="utf-8", newline="\n") for name in ("src", "tgt"))  # noqa: SIM115
+    return src, tgt
+
+
+def drop_by_length(section: Filter, src: Ints, tgt: Ints) -> tuple[Bools, Bools]:
+    """The pairs that are too long, and of the others those whose lengths differ too much.
+
+    Args:
+        src, tgt: tokens of each pair's sides [pairs], without </s>.
+    """
+    longer, shorter = np.maximum(src, tgt), np.maximum(1, np.minimum(src, tgt))
+    limit, ratio = section.max_length, section.max_length_ratio
+    too_long = longer > limit if limit is not None else np.zeros(len(src), np.bool_)
+    uneven = longer > ratio * shorter if ratio is not None else np.zeros(len(src), np.bool_)
+    return too_long, uneven & ~too_long

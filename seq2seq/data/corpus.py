@@ -1,211 +1,291 @@
-"""Reading parallel text, a pair at a time. A line is what stands between two `\\n`, whatever else is in it."""
+"""Reading parallel text: one stream of (source, target) pairs, wherever the text lies.
+
+A line is what stands between two "\\n"; no other character ends one. No pair holds a "\\n".
+"""
 
 from __future__ import annotations
 
 import bz2
 import difflib
 import gzip
-import hashlib
 import itertools
 import json
 import lzma
-from collections.abc import Iterable, Iterator
+import re
+import zlib
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import IO, Any, Literal, NoReturn, cast
 
-from seq2seq import recipe
-from seq2seq.data import builtin
 from seq2seq.errors import UserError
+from seq2seq.recipe import AnySource, FilesSource, HubSource, JsonlSource, TsvSource
 from seq2seq.run_folder import file_hash
 
 Role = Literal["train", "valid", "test"]
 Pairs = Iterator[tuple[str, str]]
 
-BUILTIN_PAIRS = {"train": 40_000, "valid": 1_000, "test": 1_000}
-HUB_SPLITS = {"train": "train", "valid": "validation", "test": "test"}
+SPLITS: dict[Role, str] = {"train": "train", "valid": "validation", "test": "test"}
+"""A role's split of a hub data set."""
+BUILTIN_PAIRS: dict[Role, int] = {"train": 40_000, "valid": 1_000, "test": 1_000}
 
 
-def read_pairs(source: recipe.AnySource, role: Role, src: str, tgt: str, seed: int, key: str = "data") -> Pairs:
-    """The sentence pairs of a source, streaming.
+def read_pairs(source: AnySource, role: Role, src: str, tgt: str, seed: int, key: str = "") -> Pairs:
+    """The source's sentence pairs, one after the other, in constant memory.
 
     Args:
-        role: what the source is for; decides its default split.
-        src, tgt: language codes.
-        key: the recipe key that the source stands under, for messages.
+        role: what the pairs are for; decides which split of a hub or built-in data set is read.
+        src, tgt: the languages' codes, as the recipe writes them.
+        seed: which phrases the built-in corpus makes.
+        key: where the recipe names this source (`data.train.0`), for errors.
 
     Raises:
-        UserError: something cannot be read; says which file and line.
+        UserError: the data is missing, damaged, not UTF-8, not parallel or empty; while reading.
     """
-    if isinstance(source, recipe.FilesSource):
-        return _from_files(*_two_files(source, src, tgt), key)
-    if isinstance(source, recipe.TsvSource):
-        return _from_tsv(source, key)
-    if isinstance(source, recipe.JsonlSource):
-        return _from_jsonl(source, source.src_field or src, source.tgt_field or tgt, key)
-    if isinstance(source, recipe.HubSource):
-        return _from_hub(source, role, src, tgt, key)
-    return _from_builtin(source, role, src, tgt, seed, key)
+    found = False
+    for pair in _read(source, role, src, tgt, seed, key):
+        found = True
+        yield pair
+    if not found:
+        _fail(key, " and ".join(_name(source, src, tgt)), "no sentence pairs in it; give a source that holds some")
 
 
-def fingerprint(
-    source: recipe.AnySource, role: Role, src: str, tgt: str, seed: int, key: str = "data"
-) -> dict[str, str]:
-    """What tells whether a source's contents have changed: hashes of its files, or what it is made from.
-
-    Where the files lie is no part of it.
-    """
-    if isinstance(source, recipe.FilesSource):
-        return {path.name: file_hash(_existing(path, key)) for path in _two_files(source, src, tgt)}
-    if isinstance(source, recipe.TsvSource):
-        return {Path(source.tsv).name: file_hash(_existing(Path(source.tsv), key)), **_options(source, "tsv")}
-    if isinstance(source, recipe.JsonlSource):
-        return {Path(source.jsonl).name: file_hash(_existing(Path(source.jsonl), key)), **_options(source, "jsonl")}
-    if isinstance(source, recipe.HubSource):
-        folder = Path(source.hub)
-        files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-        contents = {str(path.relative_to(folder)): file_hash(path) for path in files}
-        return contents | _options(source, "hub" if files else "") | {"split": source.split or HUB_SPLITS[role]}
-    pairs, split = source.pairs or BUILTIN_PAIRS[role], source.split or role
-    made = {"languages": f"{src}-{tgt}", "pairs": str(pairs), "split": split, "seed": str(seed)}
-    code = hashlib.sha256(Path(builtin.__file__).read_bytes()).hexdigest()
-    return made | {"babel": version("babel"), "generator": code}
-
-
-def read_lines(path: Path, key: str = "data") -> Iterator[str]:
-    """The lines of a text file (`.gz`, `.bz2`, `.xz` too), without `\\n` and a `\\r` before it, and without a BOM.
+def fingerprint(source: AnySource, role: Role, src: str, tgt: str, seed: int, key: str = "") -> dict[str, str]:
+    """What the pairs depend on, label by label; equal where they are, wherever the files lie.
 
     Raises:
-        UserError: the file is missing, or is not UTF-8; says the line.
+        UserError: a file is missing or cannot be read.
     """
-    with _open(_existing(path, key)) as file:
-        try:
-            for number, line in enumerate(file, 1):
-                text = line.removesuffix(b"\n").removesuffix(b"\r")
-                yield (text.removeprefix(b"\xef\xbb\xbf") if number == 1 else text).decode("utf-8")
-        except UnicodeDecodeError as error:
-            at = error.start + 1
-            raise UserError(f"{path}:{number}: {key}: not UTF-8 at byte {at}; convert the file with iconv") from None
-        except (OSError, EOFError, lzma.LZMAError) as error:
-            raise UserError(f"{path}: {key}: cannot be read: {error}") from None
+    if isinstance(source, FilesSource):
+        labels = "source text", "target text"
+        return {label: _hash(path, key) for label, path in zip(labels, _files(source, src, tgt), strict=True)}
+    if isinstance(source, TsvSource):
+        return {"tsv": _hash(Path(source.tsv), key), "columns": f"{source.src_column}, {source.tgt_column}"}
+    if isinstance(source, JsonlSource):
+        fields = f"{source.src_field or src}, {source.tgt_field or tgt}"
+        return {"jsonl": _hash(Path(source.jsonl), key), "fields": fields}
+    if isinstance(source, HubSource):
+        parts = {
+            "config": source.config or "default",
+            "split": source.split or SPLITS[role],
+            "fields": f"{source.src_field or src}, {source.tgt_field or tgt}",
+        }
+        folder = _local(source, key)
+        if folder is None:
+            return {"hub": source.hub, "revision": source.revision or "newest", **parts}
+        files = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
+        shown = {name: path for name, path in files.items() if not any(part.startswith(".") for part in name.parts)}
+        return {**parts, **{f"file {name.as_posix()}": _hash(path, key) for name, path in shown.items()}}
+    from babel.core import get_cldr_version  # noqa: PLC0415 - only the built-in corpus needs it
+
+    return {
+        "builtin": source.builtin,
+        "split": source.split or role,
+        "pairs": str(source.pairs or BUILTIN_PAIRS[role]),
+        "seed": str(seed),
+        "made with": f"Babel {version('babel')}, CLDR {get_cldr_version()}",
+    }
 
 
-def _open(path: Path) -> BinaryIO:
-    opener: Any = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(path.suffix, open)
-    try:
-        return cast(BinaryIO, opener(path, "rb"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+def _read(source: AnySource, role: Role, src: str, tgt: str, seed: int, key: str) -> Pairs:
+    if isinstance(source, FilesSource):
+        return _read_files(_files(source, src, tgt), key)
+    if isinstance(source, TsvSource):
+        return _read_tsv(source, key)
+    if isinstance(source, JsonlSource):
+        return _read_jsonl(source, source.src_field or src, source.tgt_field or tgt, key)
+    if isinstance(source, HubSource):
+        return _read_hub(source, source.split or SPLITS[role], src, tgt, key)
+    from seq2seq.data import builtin  # noqa: PLC0415 - Babel is needed for this source alone
+
+    return builtin.phrases(src, tgt, source.split or role, source.pairs or BUILTIN_PAIRS[role], seed)
 
 
-def _existing(path: Path, key: str) -> Path:
-    """The path, if there is such a file."""
-    if path.is_file():
-        return path
-    if path.is_dir():
-        raise UserError(f"{path}: {key}: this is a folder; name a file")
-    if not path.parent.is_dir():
-        raise UserError(f"{path}: {key}: no such file, nor its folder; relative paths count from the recipe's folder")
-    near = difflib.get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()], n=1)
-    raise UserError(f"{path}: {key}: no such file{f'; is it {near[0]}?' if near else ''}")
+# --- files -----------------------------------------------------------------------------------------------------------
 
 
-def _two_files(source: recipe.FilesSource, src: str, tgt: str) -> tuple[Path, Path]:
-    if isinstance(source.files, str):
-        return Path(source.files.replace("{lang}", src)), Path(source.files.replace("{lang}", tgt))
-    return Path(source.files[0]), Path(source.files[1])
+def _read_files(paths: list[Path], key: str) -> Pairs:
+    sides = [_lines(path, key) for path in paths]
+    for count, (src, tgt) in enumerate(itertools.zip_longest(*sides)):
+        if src is None or tgt is None:
+            longer = count + 1 + sum(1 for _ in sides[src is None])
+            counts = (count, longer) if src is None else (longer, count)
+            text = " and ".join(f"{path} has {n:,} lines" for path, n in zip(paths, counts, strict=True))
+            _fail(key, text, "line by line they must be translations of each other; mend the files")
+        yield src, tgt
 
 
-def _from_files(src: Path, tgt: Path, key: str) -> Pairs:
-    sides = read_lines(src, key), read_lines(tgt, key)
-    end = object()
-    for number, (a, b) in enumerate(itertools.zip_longest(*sides, fillvalue=end)):
-        if a is end or b is end:
-            counts = [
-                number + (0 if side is end else 1 + sum(1 for _ in rest))
-                for side, rest in zip((a, b), sides, strict=True)
-            ]
-            raise UserError(
-                f"{src} has {counts[0]:,} lines but {tgt} has {counts[1]:,}: {key}: "
-                "line i of one must be the translation of line i of the other"
-            )
-        yield cast(str, a), cast(str, b)
-
-
-def _from_tsv(source: recipe.TsvSource, key: str) -> Pairs:
-    path, needed = Path(source.tsv), max(source.src_column, source.tgt_column) + 1
-    for number, line in enumerate(read_lines(path, key), 1):
+def _read_tsv(source: TsvSource, key: str) -> Pairs:
+    path, last = Path(source.tsv), max(source.src_column, source.tgt_column)
+    for number, line in enumerate(_lines(path, key), 1):
         columns = line.split("\t")
-        if len(columns) < needed:
-            raise UserError(
-                f"{path}:{number}: {key}: {len(columns)} columns, but column {needed - 1} (from 0) is asked for"
-            )
+        if len(columns) <= last:
+            text = f"{len(columns)} column{'s' * (len(columns) != 1)}, but column {last} (from 0) is to be read"
+            _fail(key, f"{path}:{number}", f"{text}; mend the line, or src_column and tgt_column")
         yield _one_line(columns[source.src_column]), _one_line(columns[source.tgt_column])
 
 
-def _from_jsonl(source: recipe.JsonlSource, src: str, tgt: str, key: str) -> Pairs:
+def _read_jsonl(source: JsonlSource, src: str, tgt: str, key: str) -> Pairs:
     path = Path(source.jsonl)
-    for number, line in enumerate(read_lines(path, key), 1):
-        where = f"{path}:{number}: {key}"
+    for number, line in enumerate(_lines(path, key), 1):
+        if not line.strip():
+            continue  # no record at all: most often behind the last one
+        where = f"{path}:{number}"
         try:
             record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{where}: not JSON: {error}") from None
-        yield _field(record, src, where), _field(record, tgt, where)
+        except (ValueError, RecursionError) as error:
+            _fail(key, where, f"not JSON: {error}; each line must hold one object")
+        yield _field(record, [src], "src_field", key, where), _field(record, [tgt], "tgt_field", key, where)
 
 
-def _from_hub(source: recipe.HubSource, role: Role, src: str, tgt: str, key: str) -> Pairs:
-    split = source.split or HUB_SPLITS[role]
-    records = _hub_records(source, split, key)
-    for number, record in enumerate(records):
-        where = f"{key}: {source.hub}, split {split}, row {number}"
-        inside = "translation." if isinstance(record.get("translation"), dict) else ""
-        yield (
-            _field(record, source.src_field or inside + src, where),
-            _field(record, source.tgt_field or inside + tgt, where),
-        )
-
-
-def _hub_records(source: recipe.HubSource, split: str, key: str) -> Iterable[dict[str, Any]]:
-    import datasets  # noqa: PLC0415  (a second to import; most sources do not need it)
-
+def _lines(path: Path, key: str) -> Iterator[str]:
+    """The file's lines, without their ends and without a byte order mark; `.gz`, `.bz2`, `.xz` unpacked."""
     try:
-        if (Path(source.hub) / "state.json").exists() or (Path(source.hub) / "dataset_dict.json").exists():
-            saved = datasets.load_from_disk(source.hub)
-            return cast(Iterable[dict[str, Any]], saved[split] if isinstance(saved, datasets.DatasetDict) else saved)
-        return cast(
-            Iterable[dict[str, Any]],
-            datasets.load_dataset(source.hub, source.config, split=split, revision=source.revision, streaming=True),
-        )
-    except Exception as error:  # the library raises many kinds, for names, splits, files and the network
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise UserError(f"{key}: cannot load {source.hub!r}, split {split!r}: {reason}") from None
+        with _open(path) as file:
+            for number, raw in enumerate(file, 1):
+                line = raw[:-2] if raw.endswith(b"\r\n") else raw.removesuffix(b"\n")
+                try:
+                    yield (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).decode()
+                except UnicodeDecodeError as error:
+                    what = f"not UTF-8: byte 0x{line[error.start]:02x} at position {error.start} of the line"
+                    _fail(key, f"{path}:{number}", f"{what}; convert the file: iconv -f ITS-ENCODING -t UTF-8")
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        _unreadable(path, key, error)
 
 
-def _from_builtin(source: recipe.BuiltinSource, role: Role, src: str, tgt: str, seed: int, key: str) -> Pairs:
+def _open(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return cast(IO[bytes], gzip.open(path))
+    if path.suffix == ".bz2":
+        return cast(IO[bytes], bz2.open(path))
+    return cast(IO[bytes], lzma.open(path)) if path.suffix == ".xz" else open(path, "rb")
+
+
+def _files(source: FilesSource, src: str, tgt: str) -> list[Path]:
+    files = source.files
+    names = [files.replace("{lang}", lang) for lang in (src, tgt)] if isinstance(files, str) else files
+    return [Path(name) for name in names]
+
+
+def _hash(path: Path, key: str) -> str:
     try:
-        yield from builtin.phrases(src, tgt, source.split or role, source.pairs or BUILTIN_PAIRS[role], seed)
-    except UserError as error:
-        raise UserError(f"{key}: {error}") from None
+        return file_hash(path)
+    except OSError as error:
+        _unreadable(path, key, error)
 
 
-def _field(record: Any, name: str, where: str) -> str:
-    """The text at a dotted name."""
-    value = record
-    for part in name.split("."):
-        if not isinstance(value, dict) or part not in value:
-            known = f"; there is {', '.join(map(str, value))}" if isinstance(value, dict) else ""
-            raise UserError(f"{where}: no field {name!r}{known}; set src_field and tgt_field")
-        value = value[part]
-    if not isinstance(value, str):
-        raise UserError(f"{where}: the field {name!r} holds {value!r}, not a text")
-    return _one_line(value)
+# --- data sets -------------------------------------------------------------------------------------------------------
+
+
+def _read_hub(source: HubSource, split: str, src: str, tgt: str, key: str) -> Pairs:
+    sides = [
+        ([source.src_field] if source.src_field else [src, f"translation.{src}"], "src_field"),
+        ([source.tgt_field] if source.tgt_field else [tgt, f"translation.{tgt}"], "tgt_field"),
+    ]
+    try:
+        dataset = _load(source, split, key)
+        columns = dataset.column_names or []
+        used = [next((c for f in fields for c in (f, f.split(".")[0]) if c in columns), None) for fields, _ in sides]
+        if None not in used:  # the others may be pictures, slow to decode
+            dataset = dataset.select_columns(sorted({str(column) for column in used}))
+        for number, record in enumerate(dataset):
+            src_text, tgt_text = (
+                _field(record, fields, name, key, f"{source.hub}, {split}, row {number}") for fields, name in sides
+            )
+            yield src_text, tgt_text
+    except UserError:
+        raise
+    except Exception as error:  # whatever the hub, the network and two dozen file formats raise
+        what = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
+        mend = "check hub, config, split and revision (a folder's path counts from the recipe), and the network"
+        _fail(key, source.hub, f"{what[:300].rstrip('.')}; {mend}")
+
+
+def _load(source: HubSource, split: str, key: str) -> Any:
+    """The split as a `datasets.Dataset`, memory-mapped, or an `IterableDataset`; never with code from the hub."""
+    import datasets  # noqa: PLC0415 - takes a second
+
+    folder = _local(source, key)
+    if folder is None:  # kept in the hub's cache: a second run needs no network
+        return datasets.load_dataset(source.hub, source.config, split=split, revision=source.revision)
+    if not ((folder / "dataset_dict.json").exists() or (folder / "state.json").exists()):
+        return datasets.load_dataset(str(folder), source.config, split=split, streaming=True)
+    saved = datasets.load_from_disk(str(folder))
+    if isinstance(saved, datasets.DatasetDict):
+        if split not in saved:
+            _fail(key, str(folder), f"no split {split!r}; set `split` to one of {', '.join(saved)}")
+        return saved[split]
+    if source.split:
+        _fail(key, str(folder), "one data set without splits; remove `split`")
+    return saved
+
+
+def _local(source: HubSource, key: str) -> Path | None:
+    """The data set's folder; None where it is the hub's. (A recipe's paths are absolute once it is read.)"""
+    folder = Path(source.hub)
+    if not folder.is_absolute() or folder.is_dir():
+        return folder if folder.is_absolute() else None
+    if folder.exists():
+        _fail(key, str(folder), "a file; name its folder, or use files:, tsv: or jsonl:")
+    _unreadable(folder, key, FileNotFoundError())
+
+
+def _field(record: Any, names: list[str], option: str, key: str, where: str) -> str:
+    """The text in the first of the named fields that is there."""
+    for name in names:
+        value = record
+        for part in [name] if isinstance(record, dict) and name in record else name.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if isinstance(value, str):
+            if not value.isascii() and re.search("[\ud800-\udfff]", value):
+                _fail(key, where, f"{name}: half a surrogate pair (\\ud800 to \\udfff) is no text; mend the line")
+            return _one_line(value)
+        if value is not None:
+            _fail(key, where, f"{name} is {str(value)[:50]!r}, not a text; set {option} to a field that holds text")
+    there = ", ".join(_field_names(record)) or "none"
+    _fail(key, where, f"no field {' or '.join(names)}; set {option} to one of the fields here: {there}")
+
+
+def _field_names(record: Any, prefix: str = "") -> Iterator[str]:
+    for name, value in record.items() if isinstance(record, dict) else ():
+        if isinstance(value, dict):
+            yield from _field_names(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name
 
 
 def _one_line(text: str) -> str:
-    return text.replace("\r", " ").replace("\n", " ")
+    """A field's text may hold line ends; a sentence must not."""
+    return re.sub("[\r\n]+", " ", text) if "\n" in text or "\r" in text else text
 
 
-def _options(source: recipe.Source, location: str) -> dict[str, str]:
-    """A source's settings but for its weight and where it lies."""
-    return {name: str(value) for name, value in source.model_dump(exclude={"weight", location, "split"}).items()}
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+def _fail(key: str, where: str, what: str) -> NoReturn:
+    raise UserError(": ".join(part for part in (key, where, what) if part)) from None
+
+
+def _unreadable(path: Path, key: str, error: Exception) -> NoReturn:
+    if isinstance(error, IsADirectoryError):
+        _fail(key, str(path), "a folder; name a file in it")
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        if not path.parent.is_dir():
+            _fail(key, str(path), f"no such file: there is no folder {path.parent}; check the path")
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else "check the path"
+        _fail(key, str(path), f"no such file; {hint} (paths count from the recipe's folder)")
+    if isinstance(error, PermissionError):
+        _fail(key, str(path), "may not be read; check its permissions")
+    _fail(key, str(path), f"damaged or unreadable: {error}; fetch or pack it again")
+
+
+def _name(source: AnySource, src: str, tgt: str) -> list[str]:
+    """What a source is called in an error."""
+    if isinstance(source, FilesSource):
+        return [str(path) for path in _files(source, src, tgt)]
+    if isinstance(source, TsvSource):
+        return [source.tsv]
+    if isinstance(source, JsonlSource):
+        return [source.jsonl]
+    return [source.hub if isinstance(source, HubSource) else source.builtin]

@@ -1,303 +1,274 @@
-"""From parallel text to tokenized, memory-mapped Arrow files and an audit of what was read and dropped."""
+"""From a recipe's data to Arrow files of token ids, with an audit of what was read, dropped and found."""
 
 from __future__ import annotations
 
 import itertools
-import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from seq2seq import recipe
-from seq2seq.data.cleaning import Overlap, find_repeated, unfit_length, unfit_text
-from seq2seq.data.corpus import Pairs, Role, read_pairs
+from seq2seq.data.cleaning import DROPPED_BY, Cleaner, Overlap, drop_by_length
+from seq2seq.data.corpus import read_pairs
 from seq2seq.data.tokenization import EOS, UNK, Tokenizer, train_tokenizers
 from seq2seq.errors import UserError
+from seq2seq.recipe import AnyTokenizer, Data, Filter
 from seq2seq.run_folder import write_json
 
-CHUNK = 2000
-"""Pairs that are tokenized and written together."""
+ROWS = 2000
+"""Pairs that are encoded and written at once."""
+BIN, BINS = 5, 41
+"""Histograms of lengths: sentences of 0 to 4 tokens, 5 to 9 ...; the last bin holds all from 200 on."""
 
 IDS = pa.list_(pa.int32())
 TRAIN = pa.schema([("src_ids", IDS), ("tgt_ids", IDS), ("source", pa.int16())])
-HELD_OUT = pa.schema([("src_ids", IDS), ("tgt_ids", IDS), ("src", pa.large_string()), ("tgt", pa.large_string())])
+EVALUATION = pa.schema([("src", pa.string()), ("tgt", pa.string()), ("src_ids", IDS), ("tgt_ids", IDS)])
 
-
-class PreparedPairs:
-    """The pairs of one Arrow file; read from disk as they are needed."""
-
-    def __init__(self, path: Path) -> None:
-        self._table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        self._src, self._tgt = _Lists(self._table["src_ids"]), _Lists(self._table["tgt_ids"])
-
-    def __len__(self) -> int:
-        return int(self._table.num_rows)
-
-    @property
-    def lengths(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-        """Tokens of each source and of each target, </s> included [pairs]."""
-        return self._src.lengths, self._tgt.lengths
-
-    @property
-    def source(self) -> npt.NDArray[np.int16]:
-        """Which of the recipe's training sources each pair is from [pairs]."""
-        return np.asarray(self._table["source"].to_numpy())
-
-    def take(
-        self, indices: Sequence[int] | npt.NDArray[Any]
-    ) -> tuple[list[npt.NDArray[np.int32]], list[npt.NDArray[np.int32]]]:
-        """The token ids of some pairs: sources, targets, each ending with </s>."""
-        return [self._src[int(i)] for i in indices], [self._tgt[int(i)] for i in indices]
-
-    def src_texts(self) -> list[str]:
-        """The sources as they were in the file (validation and test sets)."""
-        return list(self._table["src"].to_pylist())
-
-    def tgt_texts(self) -> list[str]:
-        """The references as they were in the file (validation and test sets)."""
-        return list(self._table["tgt"].to_pylist())
-
-
-class _Lists:
-    """Fast access to the rows of a chunked list column, without copying it into memory."""
-
-    def __init__(self, column: pa.ChunkedArray) -> None:
-        self._values = [chunk.values.to_numpy() for chunk in column.chunks]
-        self._offsets = [chunk.offsets.to_numpy() for chunk in column.chunks]
-        sizes = [len(chunk) for chunk in column.chunks]
-        self._starts = np.cumsum([0, *sizes])
-        lengths = [np.diff(offsets) for offsets in self._offsets]
-        self.lengths: npt.NDArray[np.int32] = np.concatenate(lengths) if lengths else np.zeros(0, dtype=np.int32)
-
-    def __getitem__(self, row: int) -> npt.NDArray[np.int32]:
-        chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
-        offsets, place = self._offsets[chunk], row - self._starts[chunk]
-        ids: npt.NDArray[np.int32] = self._values[chunk][offsets[place] : offsets[place + 1]]
-        return ids
+Ints = npt.NDArray[np.int64]
+Ids = npt.NDArray[np.int32]
+Pair = tuple[str, str]
+T = TypeVar("T")
 
 
 def prepare(
-    data: recipe.Data, tokenizer: recipe.AnyTokenizer, seed: int, folder: Path, say: Callable[[str], None]
+    data: Data, tokenizer: AnyTokenizer, seed: int, folder: Path, progress: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
-    """Read, clean and tokenize a recipe's data into an existing, empty folder.
+    """Read, clean, learn the vocabulary, encode. Memory stays flat, however much training data there is.
 
-    Writes tokenizer.json (or tokenizer.src.json and tokenizer.tgt.json), train.arrow,
-    valid.arrow, test-NAME.arrow and audit.json. Memory does not grow with the training data.
+    Args:
+        seed: of the built-in corpus.
+        folder: an empty folder. It receives `tokenizer.json` (or `tokenizer.src.json` and `tokenizer.tgt.json`),
+            `train.arrow`, `valid.arrow`, `test-NAME.arrow` and `audit.json`.
+        progress: is told in a line what has been done.
 
     Returns:
-        the audit.
+        The audit. Lengths are in tokens without </s>:
+        `train`: `sources` (a list: key, read, kept, dropped by each filter), their sums, statistics of what is kept;
+        `valid`, `test.NAME`: pairs, empty sides, statistics, and `overlap`: how many of the set's sources, targets
+        and pairs stand in the training data, before and after filtering;
+        `vocabulary`: joint, src, tgt (tokens).
 
     Raises:
-        UserError: data cannot be read, or nothing is left of it.
+        UserError: data cannot be read, or nothing is left to train on.
     """
-
-    def read(source: recipe.AnySource, role: Role, key: str) -> Pairs:
-        return read_pairs(source, role, data.src, data.tgt, seed, key)
-
-    held_out = {"valid": list(read(data.valid, "valid", "data.valid"))}
-    held_out |= {f"test-{name}": list(read(source, "test", f"data.test.{name}")) for name, source in data.test.items()}
-    for name, pairs in held_out.items():
-        if not pairs:
-            raise UserError(f"data.{name.replace('-', '.', 1)}: no sentence pair in it; name a file that has some")
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        raw, kept = Spool(Path(scratch) / "raw"), Spool(Path(scratch) / "kept")
+    evaluation = _read_evaluation(data, seed)
+    all_evaluation = list(itertools.chain(*evaluation.values()))
+    after = Overlap(all_evaluation)
+    with (
+        TemporaryDirectory(prefix=".scratch-", dir=folder) as scratch,
+        Cleaner(data.filter, Path(scratch), len(data.train), all_evaluation) as cleaner,
+    ):
         for i, source in enumerate(data.train):
-            raw.write((src, tgt, i) for src, tgt in read(source, "train", f"data.train.{i}"))
-        raw.close()
-        audit = Audit(len(data.train), Overlap(itertools.chain(*held_out.values())))
-        kept.write(_clean(raw, data.filter, audit, Path(scratch)))
-        kept.close()
-        tokenizers = train_tokenizers(
-            tokenizer, lambda: (src for src, _, _ in kept), lambda: (tgt for _, tgt, _ in kept)
-        )
-        _save_tokenizers(tokenizers, folder)
-        _write_training(kept, data.filter, tokenizers, audit, folder / "train.arrow")
-    say(f"{audit.kept.total():,} of {audit.read.total():,} training pairs kept; dropped: {audit.drops()}")
-    if not audit.kept.total():
-        raise UserError(
-            f"data.train: nothing is left to train on; dropped: {audit.drops()}; change data.filter or the data"
-        )
-    result = {"vocabulary": {data.src: len(tokenizers[0]), data.tgt: len(tokenizers[1])}, "train": audit.training()}
-    for name, pairs in held_out.items():
-        lengths = _write_held_out(pairs, tokenizers, folder / f"{name}.arrow")
-        result[name] = audit.held_out(pairs, data.filter.drop_test_overlap) | lengths
-    write_json(folder / "audit.json", result)
-    return result
-
-
-class Spool:
-    """Sentence pairs with the number of their source, on disk; written once, read any number of times, in a stream."""
-
-    SCHEMA = pa.schema([("src", pa.large_string()), ("tgt", pa.large_string()), ("source", pa.int16())])
-
-    def __init__(self, path: Path) -> None:
-        self._path = str(path)
-        self._file = pa.OSFile(self._path, "wb")
-        self._writer = pa.ipc.new_stream(self._file, self.SCHEMA)
-
-    def write(self, rows: Iterable[tuple[str, str, int]]) -> None:
-        """Add pairs."""
-        for chunk in _chunks(rows):
-            self._writer.write_batch(
-                pa.record_batch([list(column) for column in zip(*chunk, strict=True)], self.SCHEMA)
-            )
-
-    def close(self) -> None:
-        """No more pairs; from now on it can be read."""
-        self._writer.close()
-        self._file.close()
-
-    def __iter__(self) -> Iterator[tuple[str, str, int]]:
-        with pa.OSFile(self._path, "rb") as file:
-            for batch in pa.ipc.open_stream(file):
-                yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-
-
-class Audit:
-    """Counts of what was read, dropped and why, by source."""
-
-    def __init__(self, sources: int, overlap: Overlap) -> None:
-        self.overlap = overlap
-        self.read, self.kept = Counter[int](), Counter[int]()
-        self.dropped = [Counter[str]() for _ in range(sources)]
-        self.seen_src: set[str] = set()
-        self.seen_tgt: set[str] = set()
-        self.lengths = Lengths(), Lengths()
-
-    def note_overlap(self, src: str, tgt: str) -> None:
-        """Remember which held-out sentences stand in the training data as it was read."""
-        if src.strip() in self.overlap.src:
-            self.seen_src.add(src.strip())
-        if tgt.strip() in self.overlap.tgt:
-            self.seen_tgt.add(tgt.strip())
-
-    def drops(self) -> str:
-        """All drops in one line."""
-        total = sum(self.dropped, Counter[str]())
-        return ", ".join(f"{count:,} {reason}" for reason, count in total.most_common()) or "none"
-
-    def training(self) -> dict[str, Any]:
-        """What audit.json says of the training data."""
-        sources = [{"read": self.read[i], "kept": self.kept[i], **dropped} for i, dropped in enumerate(self.dropped)]
-        src, tgt = self.lengths
-        return {
-            "pairs": self.kept.total(),
-            "sources": sources,
-            "src_tokens": src.summary(),
-            "tgt_tokens": tgt.summary(),
+            for src, tgt in read_pairs(source, "train", data.src, data.tgt, seed, f"data.train.{i}"):
+                cleaner.add(i, src, tgt)
+            progress(f"data.train.{i}: {cleaner.read[i]:,} pairs read")
+        if not cleaner.finish():
+            raise _nothing_left(cleaner)
+        tokenizers = train_tokenizers(tokenizer, lambda: cleaner.texts(0), lambda: cleaner.texts(1))
+        _save(tokenizers, tokenizer.joint, folder)
+        progress(f"tokenizer: {' + '.join(f'{len(t):,}' for t in dict.fromkeys(tokenizers))} tokens")
+        train = _write_train(cleaner, data.filter, tokenizers, after, folder / "train.arrow")
+        progress(f"training data: {train['kept']:,} of {train['read']:,} pairs kept")
+        before = cleaner.overlap
+    audits = {
+        name: {
+            **_write_evaluation(pairs, tokenizers, folder / f"{name}.arrow"),
+            "overlap": {"before": before.count(pairs), "after": after.count(pairs)},
         }
-
-    def held_out(self, pairs: list[tuple[str, str]], dropped: bool) -> dict[str, Any]:
-        """What audit.json says of a validation or test set."""
-        return {
-            "pairs": len(pairs),
-            "empty_sides": sum(not side.strip() for pair in pairs for side in pair),
-            "sources_found_in_training_data": sum(src.strip() in self.seen_src for src, _ in pairs),
-            "targets_found_in_training_data": sum(tgt.strip() in self.seen_tgt for _, tgt in pairs),
-            "found_ones_dropped_from_training": dropped,
-        }
-
-
-def _clean(raw: Spool, section: recipe.Filter, audit: Audit, scratch: Path) -> Iterator[tuple[str, str, int]]:
-    """The pairs that the text filters keep."""
-    repeated = find_repeated(((src, tgt) for src, tgt, _ in raw), scratch) if section.deduplicate else None
-    for number, (src, tgt, source) in enumerate(raw):
-        audit.read[source] += 1
-        audit.note_overlap(src, tgt)
-        reason = unfit_text(section, src, tgt, audit.overlap, repeated is not None and bool(repeated[number]))
-        if reason is None:
-            yield src, tgt, source
-        else:
-            audit.dropped[source][reason] += 1
+        for name, pairs in evaluation.items()
+    }
+    audit = {
+        "train": train,
+        "valid": audits.pop("valid"),
+        "test": {name.removeprefix("test-"): value for name, value in audits.items()},
+        "vocabulary": {"joint": tokenizer.joint, "src": len(tokenizers[0]), "tgt": len(tokenizers[1])},
+    }
+    write_json(folder / "audit.json", audit)
+    return audit
 
 
-class Lengths:
-    """Token counts of one side, as a histogram: memory is bounded by the longest sentence."""
-
-    def __init__(self) -> None:
-        self.histogram: Counter[int] = Counter()
-        self.tokens = self.unknown = 0
-
-    def add(self, ids: list[int]) -> None:
-        self.histogram[len(ids)] += 1
-        self.tokens += len(ids)
-        self.unknown += ids.count(UNK)
-
-    def summary(self) -> dict[str, Any]:
-        """Tokens a sentence without </s>, and the share of unknown ones."""
-        if not self.histogram:
-            return {}
-        values = np.array(sorted(self.histogram), dtype=np.int64)
-        below = np.cumsum([self.histogram[v] for v in values.tolist()])
-
-        def quantile(share: float) -> int:
-            return int(values[np.searchsorted(below, share * below[-1])])
-
-        return {
-            "tokens": self.tokens,
-            "mean": round(self.tokens / int(below[-1]), 2),
-            "median": quantile(0.5),
-            "95%": quantile(0.95),
-            "max": int(values[-1]),
-            "unknown_share": round(self.unknown / max(1, self.tokens), 6),
-        }
+def _read_evaluation(data: Data, seed: int) -> dict[str, list[Pair]]:
+    """The pairs of the validation and test sets, by the names of their files."""
+    sets = {"valid": list(read_pairs(data.valid, "valid", data.src, data.tgt, seed, "data.valid"))}
+    if not any(src.strip() and tgt.strip() for src, tgt in sets["valid"]):
+        raise UserError("data.valid: every pair has a blank side; give sentences and their translations")
+    for name, source in data.test.items():
+        sets[f"test-{name}"] = list(read_pairs(source, "test", data.src, data.tgt, seed, f"data.test.{name}"))
+    return sets
 
 
-def _save_tokenizers(tokenizers: tuple[Tokenizer, Tokenizer], folder: Path) -> None:
-    if tokenizers[0] is tokenizers[1]:
+def _save(tokenizers: tuple[Tokenizer, Tokenizer], joint: bool, folder: Path) -> None:
+    if joint:
         tokenizers[0].save(folder / "tokenizer.json")
     else:
         tokenizers[0].save(folder / "tokenizer.src.json")
         tokenizers[1].save(folder / "tokenizer.tgt.json")
 
 
-def _write_training(
-    pairs: Spool, section: recipe.Filter, tokenizers: tuple[Tokenizer, Tokenizer], audit: Audit, path: Path
-) -> None:
-    """Tokenize, and keep what the length filters keep."""
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, TRAIN) as writer:
-        for rows in _chunks(pairs):
-            src, tgt, sources = zip(*rows, strict=True)
-            kept = []
-            encoded = zip(tokenizers[0].encode_batch(src), tokenizers[1].encode_batch(tgt), sources, strict=True)
-            for src_ids, tgt_ids, source in encoded:
-                reason = unfit_length(section, len(src_ids), len(tgt_ids))
-                if reason is not None:
-                    audit.dropped[source][reason] += 1
-                    continue
-                audit.kept[source] += 1
-                audit.lengths[0].add(src_ids)
-                audit.lengths[1].add(tgt_ids)
-                kept.append(([*src_ids, EOS], [*tgt_ids, EOS], source))
-            if kept:
-                columns = [list(column) for column in zip(*kept, strict=True)]
-                writer.write_batch(pa.record_batch(columns, schema=TRAIN))
-
-
-def _write_held_out(
-    pairs: list[tuple[str, str]], tokenizers: tuple[Tokenizer, Tokenizer], path: Path
+def _write_train(
+    cleaner: Cleaner, section: Filter, tokenizers: tuple[Tokenizer, Tokenizer], after: Overlap, path: Path
 ) -> dict[str, Any]:
-    """Tokenize a validation or test set, all of it; returns its length statistics."""
-    lengths = Lengths(), Lengths()
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, HELD_OUT) as writer:
-        for rows in _chunks(pairs):
-            texts = [list(side) for side in zip(*rows, strict=True)]
-            columns = []
-            for tokenizer, side, counts in zip(tokenizers, texts, lengths, strict=True):
-                encoded = tokenizer.encode_batch(side)
-                for ids in encoded:
-                    counts.add(ids)
-                columns.append([[*ids, EOS] for ids in encoded])
-            writer.write_batch(pa.record_batch([*columns, *texts], schema=HELD_OUT))
-    return {"src_tokens": lengths[0].summary(), "tgt_tokens": lengths[1].summary()}
+    """Encode the cleaner's pairs, drop the too long ones, write the others; returns their part of the audit."""
+    statistics = Statistics()
+    with pa.ipc.new_file(path, TRAIN) as file:
+        for rows in batches(cleaner, ROWS):
+            sources = np.array([source for source, _, _ in rows], np.int16)
+            src = tokenizers[0].encode_batch([text for _, text, _ in rows])
+            tgt = tokenizers[1].encode_batch([text for _, _, text in rows])
+            too_long, uneven = drop_by_length(section, _lengths(src), _lengths(tgt))
+            cleaner.drop("too_long", sources[too_long])
+            cleaner.drop("length_ratio", sources[uneven])
+            kept = np.flatnonzero(~(too_long | uneven)).tolist()
+            for i in kept:
+                after.add(*rows[i][1:])
+            src, tgt = [src[i] for i in kept], [tgt[i] for i in kept]
+            statistics.add(src, tgt)
+            file.write_batch(pa.record_batch([_column(src), _column(tgt), sources[kept]], schema=TRAIN))
+    if not statistics.pairs:
+        raise _nothing_left(cleaner)
+    counts = [
+        {
+            "key": f"data.train.{i}",
+            "read": int(read),
+            "kept": int(read - sum(dropped[i] for dropped in cleaner.dropped.values())),
+            "dropped": {name: int(cleaner.dropped[name][i]) for name in DROPPED_BY},
+        }
+        for i, read in enumerate(cleaner.read)
+    ]
+    totals = {"read": int(cleaner.read.sum()), "kept": statistics.pairs, "dropped": _dropped(cleaner)}
+    return {**totals, "sources": counts, **statistics.summary()}
 
 
-def _chunks(rows: Iterable[Any]) -> Iterator[list[Any]]:
-    iterator = iter(rows)
-    while chunk := list(itertools.islice(iterator, CHUNK)):
-        yield chunk
+def _write_evaluation(pairs: list[Pair], tokenizers: tuple[Tokenizer, Tokenizer], path: Path) -> dict[str, Any]:
+    """Encode and write a validation or test set, each of its pairs; returns its part of the audit."""
+    statistics = Statistics()
+    with pa.ipc.new_file(path, EVALUATION) as file:
+        for rows in batches(pairs, ROWS):
+            texts = [[pair[side] for pair in rows] for side in (0, 1)]
+            src, tgt = (tokenizer.encode_batch(side) for tokenizer, side in zip(tokenizers, texts, strict=True))
+            statistics.add(src, tgt)
+            columns = [*(pa.array(side, pa.string()) for side in texts), _column(src), _column(tgt)]
+            file.write_batch(pa.record_batch(columns, schema=EVALUATION))
+    empty = {name: sum(not pair[side].strip() for pair in pairs) for side, name in enumerate(("src", "tgt"))}
+    return {"pairs": len(pairs), "empty": empty, **statistics.summary()}
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of at most `size` items."""
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
+
+
+def _lengths(sentences: list[list[int]]) -> Ints:
+    return np.array([len(sentence) for sentence in sentences], np.int64)
+
+
+def _column(sentences: list[list[int]]) -> Any:
+    """Token ids as an Arrow column, </s> appended to each sentence."""
+    return pa.array([[*sentence, EOS] for sentence in sentences], IDS)
+
+
+def _dropped(cleaner: Cleaner) -> dict[str, int]:
+    return {name: int(cleaner.dropped[name].sum()) for name in DROPPED_BY}
+
+
+def _nothing_left(cleaner: Cleaner) -> UserError:
+    counts = ", ".join(f"{count:,} {name}" for name, count in _dropped(cleaner).items() if count)
+    return UserError(
+        f"data.train: none of {cleaner.read.sum():,} pairs is left to train on (dropped: {counts}); "
+        "mend the data, or loosen data.filter"
+    )
+
+
+class Statistics:
+    """Lengths and unknown tokens of a set of pairs, in memory that does not grow with it."""
+
+    def __init__(self) -> None:
+        self.pairs = 0
+        self._lengths: list[Ints] = [np.zeros(1, np.int64), np.zeros(1, np.int64)]  # [length]: sentences that long
+        self._unknown = [0, 0]
+
+    def add(self, src: list[list[int]], tgt: list[list[int]]) -> None:
+        """More pairs, as token ids without </s>."""
+        self.pairs += len(src)
+        for side, sentences in enumerate((src, tgt)):
+            counts = np.bincount(_lengths(sentences), minlength=len(self._lengths[side]))
+            counts[: len(self._lengths[side])] += self._lengths[side]
+            self._lengths[side] = counts
+            self._unknown[side] += sum(sentence.count(UNK) for sentence in sentences)
+
+    def summary(self) -> dict[str, Any]:
+        """`src` and `tgt`: mean, median ..., `unknown` (share of <unk>); `ratio`: target tokens a source token."""
+        src, tgt = self._side(0), self._side(1)
+        return {"src": src, "tgt": tgt, "ratio": round(tgt["tokens"] / max(1, src["tokens"]), 4)}
+
+    def _side(self, side: int) -> dict[str, Any]:
+        counts = self._lengths[side]
+        tokens = int(counts @ np.arange(len(counts)))
+        median, p95 = np.searchsorted(counts.cumsum(), [0.5 * self.pairs, 0.95 * self.pairs])
+        bins = np.bincount(np.minimum(np.arange(len(counts)) // BIN, BINS - 1), counts).astype(np.int64)
+        return {
+            "tokens": tokens,
+            "mean": round(tokens / max(1, self.pairs), 2),
+            "median": int(median),
+            "p95": int(p95),
+            "max": int(np.flatnonzero(counts).max(initial=0)),
+            "unknown": round(self._unknown[side] / max(1, tokens), 6),
+            "histogram": {"bin": BIN, "counts": bins.tolist()},
+        }
+
+
+class PreparedPairs:
+    """An Arrow file of encoded pairs, mapped into memory: only what is looked at is read.
+
+    Raises:
+        UserError: there is no such file, or it is damaged.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        try:
+            self._table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        except (OSError, pa.ArrowInvalid) as error:
+            raise UserError(f"{path}: cannot be read: {error}; prepare the data again with --force") from None
+        columns = [self._table[name].chunks for name in ("src_ids", "tgt_ids")]
+        self._starts = np.cumsum([0, *(len(chunk) for chunk in columns[0])])
+        self._offsets = [[chunk.offsets.to_numpy() for chunk in chunks] for chunks in columns]
+        self._values = [[chunk.values.to_numpy() for chunk in chunks] for chunks in columns]
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    @property
+    def lengths(self) -> tuple[Ids, Ids]:
+        """Tokens of each source and of each target [pairs], </s> included."""
+        src, tgt = (np.concatenate([np.diff(o) for o in offsets] or [np.zeros(0)]) for offsets in self._offsets)
+        return src.astype(np.int32), tgt.astype(np.int32)
+
+    @property
+    def source(self) -> npt.NDArray[np.int16]:
+        """Of training data: which of the recipe's sources each pair is from [pairs]."""
+        return np.asarray(self._table["source"], np.int16)
+
+    def take(self, indices: Sequence[int] | npt.NDArray[Any]) -> tuple[list[Ids], list[Ids]]:
+        """Token ids of these pairs' sources and targets, </s> included; views of the file, not to be written to."""
+        rows = np.asarray(indices, np.int64)
+        chunks = np.searchsorted(self._starts, rows, "right") - 1
+        places = list(zip(chunks.tolist(), (rows - self._starts[chunks]).tolist(), strict=True))
+        src, tgt = (
+            [values[chunk][offsets[chunk][row] : offsets[chunk][row + 1]] for chunk, row in places]
+            for offsets, values in zip(self._offsets, self._values, strict=True)
+        )
+        return src, tgt
+
+    def src_texts(self) -> list[str]:
+        """Of validation and test sets: the sources as they were read."""
+        return list(self._table["src"].to_pylist())
+
+    def tgt_texts(self) -> list[str]:
+        """Of validation and test sets: the targets as they were read."""
+        return list(self._table["tgt"].to_pylist())

@@ -1,142 +1,282 @@
-"""Text to token ids and back, with the `tokenizers` library.
+"""Text to token ids and back.
 
-Blanks are marked with U+2581 at the start of a word, so that decoding is exact: decode(encode(text))
-is the text in its Unicode normal form, each run of white space one blank, none at the ends.
+What comes back is the text as it was normalised: Unicode form of the recipe, runs of blanks as one space, none at
+the ends. In the pieces "▁" stands for a space; one in the text itself is kept apart as U+FDD0, a code point that
+Unicode reserves for such inner uses (so it is U+FDD0 in a text that would come back as "▁").
 """
 
 from __future__ import annotations
 
 import itertools
+import json
+import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
-from seq2seq import recipe
 from seq2seq.errors import UserError
+from seq2seq.recipe import AnyTokenizer, BpeTokenizer, CharTokenizer, UnigramTokenizer
+from seq2seq.run_folder import write_text
 
-SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
-PAD, BOS, EOS, UNK = range(4)
-BLANK = "\u2581"
+PAD, BOS, EOS, UNK = 0, 1, 2, 3
+SPECIAL = ["<pad>", "<s>", "</s>", "<unk>"]
+"""Names of the special tokens, by id. No text is ever read as one of them."""
 
-MOST_SENTENCES = 1_000_000
-"""Of each side, that a vocabulary is learnt from: the first ones. Bounds memory; more change little."""
+SPACE, ESCAPED = "▁", "\ufdd0"
+BLANKS = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What Python's `str.split` splits at: all line ends are among them."""
 
-
-class Tokenizer:
-    """One vocabulary."""
-
-    def __init__(self, inner: tokenizers.Tokenizer) -> None:
-        self._inner = inner
-        # `</s>` written in a text is four characters, never the end of the sentence.
-        inner.encode_special_tokens = True
-
-    def __len__(self) -> int:
-        return self._inner.get_vocab_size()
-
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, without <s> and </s>; what is not in the vocabulary is <unk>."""
-        return [encoding.ids for encoding in self._inner.encode_batch(list(texts), add_special_tokens=False)]
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text; <pad>, <s> and </s> are left out, <unk> shows as `<unk>`."""
-        return self._inner.decode([i for i in ids if i not in (PAD, BOS, EOS)], skip_special_tokens=False).strip()
-
-    def tokens(self, ids: Sequence[int]) -> list[str]:
-        """Each token as it stands in the vocabulary."""
-        return [self._inner.id_to_token(i) or SPECIAL[UNK] for i in ids]
-
-    def save(self, path: Path) -> None:
-        """Write as JSON."""
-        self._inner.save(str(path))
-
-    @classmethod
-    def load(cls, path: Path) -> Tokenizer:
-        """Read what `save` wrote.
-
-        Raises:
-            ValueError: the file is missing or damaged.
-        """
-        try:
-            return cls(tokenizers.Tokenizer.from_file(str(path)))
-        except Exception as error:  # the library raises bare Exception
-            raise ValueError(f"{path.name}: {error}") from None
-
+TRAINING_SENTENCES = 1_000_000
+"""Sentences a side that tokenizers are trained on; of larger data, evenly spaced ones."""
+MAX_UNKNOWN = 0.01
+"""Share of the training text's characters that may be left out where the vocabulary is too small for all."""
 
 Texts = Callable[[], Iterator[str]]
 
 
-def train_tokenizers(section: recipe.AnyTokenizer, sources: Texts, targets: Texts) -> tuple[Tokenizer, Tokenizer]:
-    """The source's and the target's vocabulary, from their texts; the same object where the recipe says joint.
+class Tokenizer:
+    """Cuts text into tokens, and joins tokens to text.
 
-    Raises:
-        UserError: nothing can be learnt from the texts.
+    Args:
+        inner: with the special tokens as the first of its vocabulary.
     """
 
-    def first(texts: Texts) -> Iterator[str]:
-        return itertools.islice(texts(), MOST_SENTENCES)
+    def __init__(self, inner: tokenizers.Tokenizer) -> None:
+        vocabulary = inner.get_vocab()
+        self._inner = inner
+        self._pieces = sorted(vocabulary, key=lambda piece: vocabulary[piece])
+        if self._pieces[: len(SPECIAL)] != SPECIAL:
+            raise UserError(f"not a tokenizer of seq2seq: its first tokens must be {' '.join(SPECIAL)}")
+        # An unknown word took the space before it along; an unknown character did not.
+        self._texts = list(self._pieces)
+        self._texts[UNK] = SPACE + SPECIAL[UNK] if isinstance(inner.model, models.WordLevel) else SPECIAL[UNK]
 
+    def __len__(self) -> int:
+        """Tokens of the vocabulary, the special ones included."""
+        return len(self._pieces)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, without <s> and </s>; what is not in the vocabulary is <unk>."""
+        try:
+            return [encoding.ids for encoding in self._inner.encode_batch(list(texts))]
+        except TypeError:  # half a surrogate pair, which is no text: it becomes "?"
+            return self.encode_batch([text.encode("utf-8", "replace").decode() for text in texts])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids: one line; <unk> is written out, other special tokens leave nothing."""
+        text = "".join(self._texts[i] for i in ids if i > EOS)
+        return " ".join(text.replace(SPACE, " ").split()).replace(ESCAPED, SPACE)
+
+    def tokens(self, ids: Sequence[int]) -> list[str]:
+        """Each token as it is shown; "▁" begins those that follow a space."""
+        return [self._pieces[i].replace(ESCAPED, SPACE) for i in ids]
+
+    def save(self, path: str | Path) -> None:
+        """Write a JSON file, which the `tokenizers` library reads too."""
+        write_text(Path(path), self._inner.to_str() + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Tokenizer:
+        """Read what `save` wrote.
+
+        Raises:
+            UserError: the file is missing, damaged, or another program's.
+        """
+        try:
+            return cls(tokenizers.Tokenizer.from_str(Path(path).read_text(encoding="utf-8")))
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read: {error.strerror}; it is part of a trained model") from None
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+        except Exception as error:  # the library raises nothing more special
+            raise UserError(f"{path}: not a tokenizer: {error}; make it again, or fetch the model again") from None
+
+
+def train_tokenizers(section: AnyTokenizer, sources: Texts, targets: Texts) -> tuple[Tokenizer, Tokenizer]:
+    """The source's and the target's tokenizer, the same object where they are joint.
+
+    The same text gives the same tokens and ids, on any number of threads.
+
+    Args:
+        sources, targets: give the training text, sentence by sentence, each time they are called.
+
+    Raises:
+        UserError: there is no text, or the vocabulary is too small for its characters.
+    """
     if section.joint:
-        both = _train(section, itertools.chain(first(sources), first(targets)))
-        return both, both
-    return _train(section, first(sources)), _train(section, first(targets))
+        tokenizer = _train(section, lambda: itertools.chain(_sample(sources), _sample(targets)))
+        return tokenizer, tokenizer
+    return _train(section, lambda: _sample(sources)), _train(section, lambda: _sample(targets))
 
 
-def _train(section: recipe.AnyTokenizer, texts: Iterator[str]) -> Tokenizer:
-    inner, trainer = _untrained(section)
-    inner.normalizer = _normalizer(section.normalization)
-    inner.pre_tokenizer = _pre_tokenizer(section.kind)
-    inner.decoder = decoders.Metaspace()
-    try:
-        inner.train_from_iterator(texts, trainer)
-    except Exception as error:  # the library raises bare Exception
-        raise UserError(f"tokenizer: cannot learn a {section.kind} vocabulary from this data: {error}") from None
-    if inner.get_vocab_size() <= len(SPECIAL):
-        raise UserError(f"tokenizer: no {section.kind} vocabulary can be learnt: the training data holds no text")
-    return Tokenizer(inner)
+def _sample(texts: Texts) -> Iterator[str]:
+    count = sum(1 for _ in texts())
+    limit = TRAINING_SENTENCES
+    if count <= limit:
+        return texts()
+    return (text for i, text in enumerate(texts()) if (i + 1) * limit // count > i * limit // count)
 
 
-def _untrained(section: recipe.AnyTokenizer) -> tuple[tokenizers.Tokenizer, trainers.Trainer]:
-    special = list(SPECIAL)
-    if isinstance(section, recipe.BpeTokenizer):
-        trainer = trainers.BpeTrainer(
-            vocab_size=section.vocab_size,
-            special_tokens=special,
-            min_frequency=section.min_frequency,
-            limit_alphabet=section.vocab_size - len(special),
-            show_progress=False,
-        )
-        return tokenizers.Tokenizer(models.BPE(unk_token=SPECIAL[UNK])), trainer
-    if isinstance(section, recipe.UnigramTokenizer):
-        trainer = trainers.UnigramTrainer(
-            vocab_size=section.vocab_size, special_tokens=special, unk_token=SPECIAL[UNK], show_progress=False
-        )
-        return tokenizers.Tokenizer(models.Unigram()), trainer
-    most = section.vocab_size if isinstance(section, recipe.WordTokenizer) else 1_000_000
-    trainer = trainers.WordLevelTrainer(
-        vocab_size=most, special_tokens=special, min_frequency=section.min_frequency, show_progress=False
+def _train(section: AnyTokenizer, texts: Texts) -> Tokenizer:
+    if not any(text.strip() for text in texts()):
+        raise UserError("data.train: the tokenizer has no text to learn from; give training data that holds some")
+    form = section.normalization
+    if isinstance(section, BpeTokenizer):
+        alphabet = _alphabet(form, texts, section.vocab_size)
+        return Tokenizer(_train_bpe(form, texts, alphabet, section.vocab_size, section.min_frequency))
+    if isinstance(section, UnigramTokenizer):
+        return Tokenizer(_train_unigram(form, texts, _alphabet(form, texts, section.vocab_size), section.vocab_size))
+    if isinstance(section, CharTokenizer):
+        pieces = SPECIAL + _alphabet(form, texts, None, section.min_frequency)
+        vocabulary = {piece: i for i, piece in enumerate(pieces)}
+        return Tokenizer(_around(models.BPE(vocabulary, [], unk_token=SPECIAL[UNK]), form))  # no merges: characters
+    return Tokenizer(_train_words(form, texts, section.vocab_size, section.min_frequency))
+
+
+def _around(model: models.Model, form: str) -> tokenizers.Tokenizer:
+    """The model, and what text goes through before and after it."""
+    inner = tokenizers.Tokenizer(model)
+    inner.normalizer = _normalizer(form)
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Metaspace(SPACE),
+            pre_tokenizers.Punctuation("isolated"),  # so no token but the special one can be "<s>"
+            pre_tokenizers.Digits(individual_digits=True),
+        ]
     )
-    return tokenizers.Tokenizer(models.WordLevel(unk_token=SPECIAL[UNK])), trainer
+    inner.decoder = decoders.Sequence([decoders.Metaspace(SPACE), decoders.Replace(ESCAPED, SPACE)])
+    return inner
 
 
 def _normalizer(form: str) -> normalizers.Normalizer:
-    forms = {"nfc": [normalizers.NFC()], "nfkc": [normalizers.NFKC()], "none": []}[form]
-    return normalizers.Sequence(
-        [
-            *forms,
-            normalizers.Replace(BLANK, "_"),  # its use as a mark must be unambiguous
-            normalizers.Replace(Regex(r"\s+"), " "),
-            normalizers.Strip(),
-        ]
+    steps = [normalizers.Replace(SPACE, ESCAPED), normalizers.Replace(Regex(f"[{BLANKS}]+"), " "), normalizers.Strip()]
+    if form != "none":
+        steps.insert(0, normalizers.NFC() if form == "nfc" else normalizers.NFKC())
+    return normalizers.Sequence(steps)
+
+
+def _alphabet(form: str, texts: Texts, vocab_size: int | None, min_frequency: int = 1) -> list[str]:
+    """The characters to have tokens of their own, most frequent first (ties by code point)."""
+    normalize, counts = _normalizer(form).normalize_str, Counter[str]()
+    for text in texts():
+        counts.update(normalize(text))
+        counts[SPACE] += 1  # each sentence begins with one
+    counts[SPACE] += counts.pop(" ", 0)
+    ordered = sorted(counts, key=lambda c: (-counts[c], c))
+    if vocab_size is None:
+        return [c for c in ordered if counts[c] >= min_frequency or c == SPACE]
+    kept = ordered[: vocab_size - len(SPECIAL)]
+    unknown = 1 - sum(counts[c] for c in kept) / counts.total()
+    if unknown > MAX_UNKNOWN:
+        raise UserError(
+            f"tokenizer.vocab_size: {vocab_size} is too small: the text has {len(counts):,} different characters, and "
+            f"{unknown:.1%} of it would be unknown; set it above {len(counts) + len(SPECIAL):,}"
+        )
+    return kept
+
+
+def _train_bpe(
+    form: str, texts: Texts, alphabet: list[str], vocab_size: int, min_frequency: int
+) -> tokenizers.Tokenizer:
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        min_frequency=min_frequency,
+        special_tokens=SPECIAL,
+        show_progress=False,
+        initial_alphabet=alphabet,
+        limit_alphabet=len(alphabet),
     )
+    return _trained(models.BPE(unk_token=SPECIAL[UNK]), form, texts, trainer)
 
 
-def _pre_tokenizer(kind: str) -> pre_tokenizers.PreTokenizer:
-    blanks = pre_tokenizers.Metaspace(replacement=BLANK, prepend_scheme="always")
-    if kind == "char":
-        return pre_tokenizers.Sequence([blanks, pre_tokenizers.Split(Regex(r"(?m:.)"), "isolated")])
-    punctuation = pre_tokenizers.Punctuation("isolated")
-    if kind == "word":
-        return pre_tokenizers.Sequence([blanks, punctuation])
-    return pre_tokenizers.Sequence([blanks, punctuation, pre_tokenizers.Digits(individual_digits=True)])
+def _train_words(form: str, texts: Texts, vocab_size: int, min_frequency: int) -> tokenizers.Tokenizer:
+    trainer = trainers.WordLevelTrainer(
+        vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=SPECIAL, show_progress=False
+    )
+    return _trained(models.WordLevel(unk_token=SPECIAL[UNK]), form, texts, trainer)
+
+
+def _trained(model: models.Model, form: str, texts: Texts, trainer: trainers.Trainer) -> tokenizers.Tokenizer:
+    inner = _around(model, form)
+    inner.train_from_iterator(texts(), trainer)
+    # The special tokens stay in the model alone: as "added tokens" they would be found in the text.
+    return tokenizers.Tokenizer.from_str(json.dumps({**json.loads(inner.to_str()), "added_tokens": []}))
+
+
+# --- unigram: the library's own trainer gives other ids on every run -------------------------------------------------
+
+
+def _train_unigram(form: str, texts: Texts, alphabet: list[str], vocab_size: int) -> tokenizers.Tokenizer:
+    """A unigram language model (Kudo 2018), by Viterbi training from the pieces of a large BPE vocabulary."""
+    pieces = set(_train_bpe(form, texts, alphabet, 4 * vocab_size, 2).get_vocab()) - set(SPECIAL)
+    words, counts = _count_words(form, texts)
+    scores = _log_shares(_occurrences(words, counts, pieces))
+    while True:
+        for _ in range(2):
+            scores = _log_shares(_usage(words, counts, scores))
+        excess = len(scores) + len(SPECIAL) - vocab_size
+        if excess <= 0:
+            return _around(_unigram_model(scores), form)
+        losses = {piece: _loss(piece, scores) for piece in scores if len(piece) > 1}
+        for piece in sorted(losses, key=lambda piece: (losses[piece], piece))[: min(excess, len(scores) // 5 + 1)]:
+            del scores[piece]
+
+
+def _unigram_model(scores: dict[str, float]) -> models.Model:
+    ordered = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+    return models.Unigram([(name, 0.0) for name in SPECIAL] + ordered, UNK, False)
+
+
+def _count_words(form: str, texts: Texts) -> tuple[list[str], list[int]]:
+    """The text's different words and how often each occurs."""
+    inner = _train_words(form, texts, 2**40, 1)
+    vocabulary = inner.get_vocab()
+    counts = np.zeros(len(vocabulary), np.int64)
+    stream = texts()
+    while batch := list(itertools.islice(stream, 2000)):
+        for encoding in inner.encode_batch(batch):
+            np.add.at(counts, encoding.ids, 1)
+    words = sorted(set(vocabulary) - set(SPECIAL))
+    return words, [int(counts[vocabulary[word]]) for word in words]
+
+
+def _occurrences(words: list[str], counts: list[int], pieces: set[str]) -> dict[str, float]:
+    """How often each piece stands in the words, in any way of cutting them."""
+    found, longest = dict.fromkeys(sorted(pieces), 0.0), max(map(len, pieces))
+    for word, count in zip(words, counts, strict=True):
+        for start in range(len(word)):
+            for end in range(start + 1, min(len(word), start + longest) + 1):
+                if (piece := word[start:end]) in found:
+                    found[piece] += count
+    return found
+
+
+def _usage(words: list[str], counts: list[int], scores: dict[str, float]) -> dict[str, float]:
+    """How often each piece is used in the most probable cuts of the words."""
+    names = list(scores)
+    model = tokenizers.Tokenizer(models.Unigram([("<unk>", 0.0), *scores.items()], 0, False))
+    used = np.zeros(1 + len(names), np.int64)
+    for start in range(0, len(words), 10_000):
+        part = slice(start, start + 10_000)
+        for encoding, count in zip(model.encode_batch(words[part]), counts[part], strict=True):
+            for i in encoding.ids:
+                used[i] += count
+    return dict(zip(names, used[1:].tolist(), strict=True))
+
+
+def _log_shares(counts: dict[str, float]) -> dict[str, float]:
+    """Log-probabilities, with half an occurrence for those that have none."""
+    total = sum(max(0.5, count) for count in counts.values())
+    return {piece: math.log(max(0.5, count) / total) for piece, count in counts.items()}
+
+
+def _loss(piece: str, scores: dict[str, float]) -> float:
+    """What the text's log-likelihood loses without the piece, a token: its share times what its halves cost more."""
+    cuts = ((piece[:i], piece[i:]) for i in range(1, len(piece)))
+    halves = [scores[one] + scores[other] for one, other in cuts if one in scores and other in scores]
+    instead = max(halves, default=sum(scores[character] for character in piece))
+    return math.exp(scores[piece]) * (scores[piece] - instead)

@@ -5,7 +5,7 @@ finished ones; finished sentences leave the batch. A beam of one is greedy searc
 """
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -19,6 +19,7 @@ from seq2seq.nn.encoder import Memory
 NEVER_WRITTEN = (PAD, BOS, UNK)
 
 
+@runtime_checkable
 class Model(Protocol):
     """What beam search needs of a model (see `nn.seq2seq.Seq2Seq`)."""
 

@@ -1,4 +1,7 @@
-"""Scores of translations: BLEU, chrF and TER, all computed by sacreBLEU on cased, detokenised text."""
+"""Scores of translations: BLEU, chrF and TER, all computed by sacreBLEU on detokenised text.
+
+BLEU and chrF are cased; TER, by sacreBLEU's default, is not: its signature says so.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from sacrebleu.metrics import BLEU, CHRF, TER
 from sacrebleu.metrics.base import Metric
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
 
 from seq2seq.errors import UserError
 
@@ -20,7 +25,7 @@ TOKENIZERS = {
     **dict.fromkeys(("ja", "jpn"), "ja-mecab"),
     **dict.fromkeys(("ko", "kor"), "ko-mecab"),
 }
-UNSPACED = frozenset("zh zho cmn yue ja jpn th tha lo lao km khm my mya bo bod".split())
+UNSPACED = frozenset({"zh", "zho", "cmn", "yue", "ja", "jpn", "th", "tha", "lo", "lao", "km", "khm", "my", "mya"})
 """Languages written without spaces between words: their length is counted in characters."""
 
 SENTENCES_PER_BUCKET, MAX_BUCKETS = 30, 6
@@ -61,6 +66,11 @@ class LengthBucket:
     high: int
     count: int
     bleu: float
+
+    @property
+    def span(self) -> str:
+        """Such as 11–15."""
+        return str(self.low) if self.low == self.high else f"{self.low}–{self.high}"
 
 
 def to_dict(score: Score) -> dict[str, Any]:
@@ -143,7 +153,7 @@ def score_by_length(
     highs = np.unique(np.quantile(lengths, shares, method="higher"))
     low, result = int(lengths.min()), []
     for high in highs.tolist():
-        chosen = np.flatnonzero((low <= lengths) & (lengths <= high))
+        chosen = np.flatnonzero((low <= lengths) & (lengths <= high)).tolist()
         value = bleu.corpus_score([hypotheses[i] for i in chosen], [[references[i] for i in chosen]]).score
         result.append(LengthBucket(low, high, len(chosen), float(value)))
         low = high + 1
@@ -217,4 +227,7 @@ def _resample(computer: Metric, statistics: list[list[float]], bootstrap: int, s
     generator = np.random.default_rng(seed)
     table, count = np.array(statistics, dtype=np.float32), len(statistics)
     draws = (generator.choice(count, size=count, replace=True) for _ in range(bootstrap))
-    return [computer._compute_score_from_stats(table[draw].sum(0)) for draw in draws]
+    results = [computer._compute_score_from_stats(table[draw].sum(0)) for draw in draws]
+    for result in results:
+        result.score = float(result.score)  # estimate_ci stumbles over a mixture of float and float32, as TER's can be
+    return results

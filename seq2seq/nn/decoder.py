@@ -28,7 +28,7 @@ class DecoderState:
         """The state of other hypotheses, each named by its row (sentence * beam + place in the beam)."""
 
         def pick(part: Tensor) -> Tensor:
-            return part.flatten(0, 1).index_select(0, rows.flatten()).view(*rows.shape, -1)
+            return part.flatten(0, 1).index_select(0, rows.flatten()).view(*rows.shape, part.shape[-1])
 
         layers = [tuple(pick(part) for part in state) for state in self.layers]
         return DecoderState(layers, None if self.fed is None else pick(self.fed), None)

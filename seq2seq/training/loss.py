@@ -1,5 +1,8 @@
 """What training minimises."""
 
+from typing import Any
+
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -15,7 +18,28 @@ def smoothed_cross_entropy(
     Returns:
         the loss to minimise, and the plain negative log-likelihood (without gradient).
     """
-    log_probabilities = F.log_softmax(logits.float(), -1)
-    negative_log_likelihood = -log_probabilities.gather(-1, targets.unsqueeze(-1)).sum()
-    spread = -log_probabilities.mean(-1).sum()
-    return (1 - smoothing) * negative_log_likelihood + smoothing * spread, negative_log_likelihood.detach()
+    loss, negative_log_likelihood = _SmoothedCrossEntropy.apply(logits, targets, smoothing)
+    return loss, negative_log_likelihood
+
+
+class _SmoothedCrossEntropy(torch.autograd.Function):
+    """The gradient is the softmax less the target distribution: written at once, it saves autograd's passes over
+    tokens x vocabulary, the largest tensor of a step."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+        log_probabilities = F.log_softmax(logits, -1, dtype=torch.promote_types(logits.dtype, torch.float32))
+        negative_log_likelihood = -log_probabilities.gather(-1, targets.unsqueeze(-1)).sum()
+        spread = -log_probabilities.sum() / logits.shape[-1]
+        ctx.save_for_backward(log_probabilities, targets)
+        ctx.smoothing, ctx.dtype = smoothing, logits.dtype
+        ctx.mark_non_differentiable(negative_log_likelihood)
+        return (1 - smoothing) * negative_log_likelihood + smoothing * spread, negative_log_likelihood
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        log_probabilities, targets = ctx.saved_tensors
+        gradient = log_probabilities.exp().sub_(ctx.smoothing / log_probabilities.shape[-1])
+        hit = torch.full_like(targets, ctx.smoothing - 1, dtype=gradient.dtype)
+        gradient.scatter_add_(-1, targets.unsqueeze(-1), hit.unsqueeze(-1))
+        return gradient.mul_(gradients[0]).to(ctx.dtype), None, None

@@ -1,0 +1,197 @@
+"""Reading parallel text: lines are lines, and every mistake of the data says where it is."""
+
+import bz2
+import gzip
+import itertools
+import json
+import lzma
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from seq2seq.data.corpus import Role, fingerprint, read_pairs
+from seq2seq.errors import UserError
+from seq2seq.recipe import AnySource
+
+PAIRS = [("one", "eins"), ("two\u2028half\x85 \x0b\x0c\x1c\0", "zwei"), ("", "drei"), ("four\rfive", "vier ")]
+
+
+def read(role: Role = "train", **source: Any) -> list[tuple[str, str]]:
+    return list(read_pairs(make(**source), role, "en", "de", 1, "data.train.0"))
+
+
+def marks(role: Role = "train", **source: Any) -> dict[str, str]:
+    return fingerprint(make(**source), role, "en", "de", 1, "data.train.0")
+
+
+def make(**source: Any) -> AnySource:
+    return TypeAdapter[AnySource](AnySource).validate_python(
+        {k: str(v) if isinstance(v, Path) else v for k, v in source.items()}
+    )
+
+
+def message(role: Role = "train", **source: Any) -> str:
+    with pytest.raises(UserError) as caught:
+        read(role, **source)
+    assert "\n" not in str(caught.value) and str(caught.value).startswith("data.train.0: ")
+    return str(caught.value)
+
+
+def write_files(folder: Path, pairs: list[tuple[str, str]], end: str = "\n") -> Path:
+    for side, lang in enumerate(("en", "de")):
+        (folder / f"text.{lang}").write_bytes("".join(pair[side] + end for pair in pairs).encode())
+    return folder / "text.{lang}"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_files_are_split_at_line_ends_alone(tmp_path: Path, end: str) -> None:
+    assert read(files=write_files(tmp_path, PAIRS, end)) == PAIRS
+
+
+@given(
+    pairs=st.lists(
+        st.tuples(*[st.text().map(lambda t: t.replace("\n", "").replace("\r", "").removeprefix("\ufeff"))] * 2),
+        min_size=1,
+    )
+)
+def test_any_text_comes_back(tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, str]]) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    assert read(files=write_files(folder, pairs)) == pairs
+    rows = "".join(json.dumps({"translation": {"en": s, "de": t}}) + "\n" for s, t in pairs)
+    (folder / "text.jsonl").write_text(rows)
+    assert read(jsonl=folder / "text.jsonl", src_field="translation.en", tgt_field="translation.de") == pairs
+
+
+def test_byte_order_mark_and_missing_last_line_end(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\xef\xbb\xbfone\n\xef\xbb\xbftwo")
+    (tmp_path / "b").write_bytes(b"eins\nzwei\n")
+    assert read(files=[str(tmp_path / "a"), str(tmp_path / "b")]) == [("one", "eins"), ("\ufefftwo", "zwei")]
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)])
+def test_packed_files(tmp_path: Path, suffix: str, pack: Any) -> None:
+    pattern = write_files(tmp_path, PAIRS)
+    for lang in ("en", "de"):
+        packed = pack((tmp_path / f"text.{lang}").read_bytes())
+        (tmp_path / f"text.{lang}{suffix}").write_bytes(packed)
+    assert read(files=f"{pattern}{suffix}") == PAIRS
+    (tmp_path / f"text.de{suffix}").write_bytes(packed[:-9])
+    assert f"text.de{suffix}: damaged" in message(files=f"{pattern}{suffix}")
+
+
+@pytest.mark.parametrize(("src", "tgt"), [(3, 7), (7, 3), (0, 2), (2, 0)])
+def test_different_line_counts_are_both_named(tmp_path: Path, src: int, tgt: int) -> None:
+    (tmp_path / "a.en").write_text("x\n" * src)
+    (tmp_path / "a.de").write_text("y\n" * tgt)
+    text = message(files=tmp_path / "a.{lang}")
+    assert f"a.en has {src} lines and" in text and f"a.de has {tgt} lines" in text
+
+
+def test_missing_and_wrong_files(tmp_path: Path) -> None:
+    write_files(tmp_path, PAIRS)
+    assert "did you mean text.en" in message(files=tmp_path / "txt.{lang}")
+    assert "there is no folder" in message(files=tmp_path / "no" / "text.{lang}")
+    assert "a folder; name a file" in message(files=[str(tmp_path), str(tmp_path / "text.de")])
+    assert "no such file" in message(tsv=tmp_path / "text.tsv")
+    with pytest.raises(UserError, match=r"data\.train\.0: .*did you mean text\.en"):
+        marks(files=tmp_path / "txt.{lang}")
+    for lang in ("en", "de"):
+        (tmp_path / f"none.{lang}").write_text("")
+    assert "no sentence pairs" in message(files=tmp_path / "none.{lang}")
+
+
+def test_invalid_utf8_is_placed(tmp_path: Path) -> None:
+    write_files(tmp_path, PAIRS)
+    (tmp_path / "text.de").write_bytes("eins\nzwölf\n".encode("latin-1"))
+    text = message(files=tmp_path / "text.{lang}")
+    assert f"{tmp_path}/text.de:2: not UTF-8: byte 0xf6 at position 2" in text and "iconv" in text
+
+
+def test_tsv(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_bytes(b'1\t"one\teins"\n2\ttwo\r still\tzwei\tx\n')
+    assert read(tsv=path, src_column=1, tgt_column=2) == [('"one', 'eins"'), ("two  still", "zwei")]
+    assert read(tsv=path, src_column=2, tgt_column=0)[0] == ('eins"', "1")
+    path.write_text("one\teins\ntwo\n")
+    assert "a.tsv:2: 1 column, but column 1 (from 0)" in message(tsv=path)
+
+
+def test_jsonl(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"en": "one\\r\\nmore", "de": "eins", "id": {"n": 1}}\n\n{"en": "two", "de": 2}\n')
+    stream = read_pairs(make(jsonl=path), "train", "en", "de", 1, "data.train.0")
+    assert next(stream) == ("one more", "eins")
+    assert "a.jsonl:3: de is '2', not a text; set tgt_field" in message(jsonl=path)
+    assert "no field text; set src_field to one of the fields here: en, de, id.n" in message(
+        jsonl=path, src_field="text"
+    )
+    for line in ("{broken", "[" * 100_000, '"text"', '{"en": "\\ud800", "de": "x"}', "{}"):
+        path.write_text(f'{{"en": "one", "de": "eins"}}\n{line}\n')
+        assert "a.jsonl:2: " in message(jsonl=path)
+
+
+def test_hub_folders(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    flat = datasets.Dataset.from_dict({"en": ["one\ntwo"], "de": ["eins"], "image": [3]})
+    nested = datasets.Dataset.from_dict({"translation": [{"en": "a", "de": "b"}]})
+    datasets.DatasetDict({"train": flat, "validation": nested}).save_to_disk(str(tmp_path / "both"))
+    nested.save_to_disk(str(tmp_path / "one"))
+    assert read(hub=tmp_path / "both") == [("one two", "eins")]
+    assert read("valid", hub=tmp_path / "both") == [("a", "b")]
+    assert read("test", hub=tmp_path / "one") == [("a", "b")]
+    assert "no split 'test'; set `split` to one of train, validation" in message("test", hub=tmp_path / "both")
+    assert "remove `split`" in message(hub=tmp_path / "one", split="train")
+    assert "fields here: en, de, image" in message(hub=tmp_path / "both", tgt_field="german")
+    assert "no such file" in message(hub=tmp_path / "none")
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "train.jsonl").write_text('{"en": "x", "de": "y"}\n')
+    assert read(hub=files) == [("x", "y")]
+    assert "check hub, config, split" in message("test", hub=files)
+    before = marks(hub=files)
+    (files / "train.jsonl").write_text('{"en": "x", "de": "z"}\n')
+    assert marks(hub=files) != before
+
+
+def test_hub_without_network_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets")
+
+    def refuse(*_: Any, **options: Any) -> None:
+        assert options == {"split": "validation", "revision": "abc"}
+        raise ConnectionError("no route\nto host")
+
+    monkeypatch.setattr(datasets, "load_dataset", refuse)
+    assert "me/set: no route to host; check hub" in message("valid", hub="me/set", revision="abc")
+    assert marks("test", hub="me/set") == {
+        "hub": "me/set", "config": "default", "split": "test", "revision": "newest", "fields": "en, de"
+    }  # fmt: skip
+
+
+def test_fingerprint_knows_contents_not_places(tmp_path: Path) -> None:
+    pattern = write_files(tmp_path, PAIRS)
+    before = marks(files=pattern)
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    for lang in ("en", "de"):
+        shutil.copy(tmp_path / f"text.{lang}", moved / f"other.{lang}")
+    assert marks(files=moved / "other.{lang}") == before
+    assert str(tmp_path) not in json.dumps(before)
+    (moved / "other.de").write_text("x\n")
+    after = marks(files=moved / "other.{lang}")
+    assert after["source text"] == before["source text"] and after["target text"] != before["target text"]
+    (tmp_path / "a.tsv").write_text("a\tb\n")
+    assert marks(tsv=tmp_path / "a.tsv") != marks(tsv=tmp_path / "a.tsv", src_column=1, tgt_column=0)
+
+
+def test_builtin() -> None:
+    assert len(read("valid", builtin="cldr", pairs=3)) == 3
+    stream = read_pairs(make(builtin="cldr"), "train", "en", "de", 1)
+    assert all(src and tgt for src, tgt in itertools.islice(stream, 5))
+    assert marks("valid", builtin="cldr")["pairs"] == "1000"
+    assert marks("valid", builtin="cldr") != marks("test", builtin="cldr")
+    assert "Babel" in marks(builtin="cldr")["made with"]
