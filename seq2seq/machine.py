@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import platform
 import time
 from typing import Literal
 
@@ -35,7 +33,6 @@ def set_up(device: str = "auto", threads: int | None = None) -> torch.device:
         reason = str(error).splitlines()[0]
         raise UserError(f"--device {device}: not usable on this machine ({reason}); use --device cpu") from None
     if chosen.type == "cpu":
-        _keep_freed_memory()
         _route_products_to_onednn()
     return chosen
 
@@ -79,12 +76,3 @@ def _route_products_to_onednn() -> None:
     error = ((a @ b).double() - exact).norm() / exact.norm()
     if error > 1e-6:
         torch.set_float32_matmul_precision(before)
-
-
-def _keep_freed_memory() -> None:
-    """Have glibc keep freed blocks: batches of many shapes otherwise go back to the kernel and are zeroed anew."""
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        m_trim_threshold, m_mmap_threshold = -1, -3
-        libc.mallopt(m_mmap_threshold, 1 << 30)
-        libc.mallopt(m_trim_threshold, 1 << 30)

@@ -54,7 +54,7 @@ def inputs_of(recipe: Recipe) -> dict[Stage, Inputs]:
     prepare = flatten("data.filter", data.filter) | flatten("tokenizer", recipe.tokenizer)
     prepare |= {"data.src": data.src, "data.tgt": data.tgt, "seed": str(recipe.seed)}
     for key, source, role in sources_of(recipe):
-        for label, value in corpus.fingerprint(source, role, data.src, data.tgt, recipe.seed).items():
+        for label, value in corpus.fingerprint(source, role, data.src, data.tgt, recipe.seed, key).items():
             prepare[f"{key} ({label})"] = value
     train = flatten("model", recipe.model) | flatten("training", recipe.training)
     train = {

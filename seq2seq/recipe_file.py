@@ -225,6 +225,7 @@ def _written_path(data: Any, location: tuple[str | int, ...]) -> tuple[KeyPath, 
     """The path as the user wrote it (pydantic's has the unions' tags in it), and the value that stands there."""
     key: KeyPath = ()
     tag_seen = False
+    part: Any
     for depth, part in enumerate(location):
         if isinstance(data, dict) and not tag_seen and part in (data.get("kind"), source_kind(data)):
             tag_seen = True

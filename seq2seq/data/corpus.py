@@ -105,7 +105,7 @@ def _read(source: AnySource, role: Role, src: str, tgt: str, seed: int, key: str
 
 
 def _read_files(paths: list[Path], key: str) -> Pairs:
-    sides = [_lines(path, key) for path in paths]
+    sides = [read_lines(path, key) for path in paths]
     for count, (src, tgt) in enumerate(itertools.zip_longest(*sides)):
         if src is None or tgt is None:
             longer = count + 1 + sum(1 for _ in sides[src is None])
@@ -117,7 +117,7 @@ def _read_files(paths: list[Path], key: str) -> Pairs:
 
 def _read_tsv(source: TsvSource, key: str) -> Pairs:
     path, last = Path(source.tsv), max(source.src_column, source.tgt_column)
-    for number, line in enumerate(_lines(path, key), 1):
+    for number, line in enumerate(read_lines(path, key), 1):
         columns = line.split("\t")
         if len(columns) <= last:
             text = f"{len(columns)} column{'s' * (len(columns) != 1)}, but column {last} (from 0) is to be read"
@@ -127,7 +127,7 @@ def _read_tsv(source: TsvSource, key: str) -> Pairs:
 
 def _read_jsonl(source: JsonlSource, src: str, tgt: str, key: str) -> Pairs:
     path = Path(source.jsonl)
-    for number, line in enumerate(_lines(path, key), 1):
+    for number, line in enumerate(read_lines(path, key), 1):
         if not line.strip():
             continue  # no record at all: most often behind the last one
         where = f"{path}:{number}"
@@ -138,7 +138,7 @@ def _read_jsonl(source: JsonlSource, src: str, tgt: str, key: str) -> Pairs:
         yield _field(record, [src], "src_field", key, where), _field(record, [tgt], "tgt_field", key, where)
 
 
-def _lines(path: Path, key: str) -> Iterator[str]:
+def read_lines(path: Path, key: str = "") -> Iterator[str]:
     """The file's lines, without their ends and without a byte order mark; `.gz`, `.bz2`, `.xz` unpacked."""
     try:
         with _open(path) as file:

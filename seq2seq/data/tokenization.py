@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -99,7 +97,8 @@ class Tokenizer:
 def train_tokenizers(section: AnyTokenizer, sources: Texts, targets: Texts) -> tuple[Tokenizer, Tokenizer]:
     """The source's and the target's tokenizer, the same object where they are joint.
 
-    The same text gives the same tokens and ids, on any number of threads.
+    The same text gives the same tokens and ids, on any number of threads; but for unigram, whose probabilities the
+    library adds up in an order of its own: they differ in the fourth decimal from run to run.
 
     Args:
         sources, targets: give the training text, sentence by sentence, each time they are called.
@@ -200,83 +199,19 @@ def _train_words(form: str, texts: Texts, vocab_size: int, min_frequency: int) -
     return _trained(models.WordLevel(unk_token=SPECIAL[UNK]), form, texts, trainer)
 
 
+def _train_unigram(form: str, texts: Texts, alphabet: list[str], vocab_size: int) -> tokenizers.Tokenizer:
+    trainer = trainers.UnigramTrainer(
+        vocab_size=vocab_size,
+        special_tokens=SPECIAL,
+        unk_token=SPECIAL[UNK],
+        initial_alphabet=alphabet,
+        show_progress=False,
+    )
+    return _trained(models.Unigram(), form, texts, trainer)
+
+
 def _trained(model: models.Model, form: str, texts: Texts, trainer: trainers.Trainer) -> tokenizers.Tokenizer:
     inner = _around(model, form)
     inner.train_from_iterator(texts(), trainer)
     # The special tokens stay in the model alone: as "added tokens" they would be found in the text.
     return tokenizers.Tokenizer.from_str(json.dumps({**json.loads(inner.to_str()), "added_tokens": []}))
-
-
-# --- unigram: the library's own trainer gives other ids on every run -------------------------------------------------
-
-
-def _train_unigram(form: str, texts: Texts, alphabet: list[str], vocab_size: int) -> tokenizers.Tokenizer:
-    """A unigram language model (Kudo 2018), by Viterbi training from the pieces of a large BPE vocabulary."""
-    pieces = set(_train_bpe(form, texts, alphabet, 4 * vocab_size, 2).get_vocab()) - set(SPECIAL)
-    words, counts = _count_words(form, texts)
-    scores = _log_shares(_occurrences(words, counts, pieces))
-    while True:
-        for _ in range(2):
-            scores = _log_shares(_usage(words, counts, scores))
-        excess = len(scores) + len(SPECIAL) - vocab_size
-        if excess <= 0:
-            return _around(_unigram_model(scores), form)
-        losses = {piece: _loss(piece, scores) for piece in scores if len(piece) > 1}
-        for piece in sorted(losses, key=lambda piece: (losses[piece], piece))[: min(excess, len(scores) // 5 + 1)]:
-            del scores[piece]
-
-
-def _unigram_model(scores: dict[str, float]) -> models.Model:
-    ordered = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
-    return models.Unigram([(name, 0.0) for name in SPECIAL] + ordered, UNK, False)
-
-
-def _count_words(form: str, texts: Texts) -> tuple[list[str], list[int]]:
-    """The text's different words and how often each occurs."""
-    inner = _train_words(form, texts, 2**40, 1)
-    vocabulary = inner.get_vocab()
-    counts = np.zeros(len(vocabulary), np.int64)
-    stream = texts()
-    while batch := list(itertools.islice(stream, 2000)):
-        for encoding in inner.encode_batch(batch):
-            np.add.at(counts, encoding.ids, 1)
-    words = sorted(set(vocabulary) - set(SPECIAL))
-    return words, [int(counts[vocabulary[word]]) for word in words]
-
-
-def _occurrences(words: list[str], counts: list[int], pieces: set[str]) -> dict[str, float]:
-    """How often each piece stands in the words, in any way of cutting them."""
-    found, longest = dict.fromkeys(sorted(pieces), 0.0), max(map(len, pieces))
-    for word, count in zip(words, counts, strict=True):
-        for start in range(len(word)):
-            for end in range(start + 1, min(len(word), start + longest) + 1):
-                if (piece := word[start:end]) in found:
-                    found[piece] += count
-    return found
-
-
-def _usage(words: list[str], counts: list[int], scores: dict[str, float]) -> dict[str, float]:
-    """How often each piece is used in the most probable cuts of the words."""
-    names = list(scores)
-    model = tokenizers.Tokenizer(models.Unigram([("<unk>", 0.0), *scores.items()], 0, False))
-    used = np.zeros(1 + len(names), np.int64)
-    for start in range(0, len(words), 10_000):
-        part = slice(start, start + 10_000)
-        for encoding, count in zip(model.encode_batch(words[part]), counts[part], strict=True):
-            for i in encoding.ids:
-                used[i] += count
-    return dict(zip(names, used[1:].tolist(), strict=True))
-
-
-def _log_shares(counts: dict[str, float]) -> dict[str, float]:
-    """Log-probabilities, with half an occurrence for those that have none."""
-    total = sum(max(0.5, count) for count in counts.values())
-    return {piece: math.log(max(0.5, count) / total) for piece, count in counts.items()}
-
-
-def _loss(piece: str, scores: dict[str, float]) -> float:
-    """What the text's log-likelihood loses without the piece, a token: its share times what its halves cost more."""
-    cuts = ((piece[:i], piece[i:]) for i in range(1, len(piece)))
-    halves = [scores[one] + scores[other] for one, other in cuts if one in scores and other in scores]
-    instead = max(halves, default=sum(scores[character] for character in piece))
-    return math.exp(scores[piece]) * (scores[piece] - instead)

@@ -11,11 +11,9 @@ import torch
 from seq2seq import recipe
 from seq2seq.bundle import Bundle
 from seq2seq.data.batching import pad
+from seq2seq.data.languages import has_spaces
 from seq2seq.data.tokenization import EOS, Tokenizer
 from seq2seq.decoding.beam_search import Hypothesis, Model, beam_search
-
-UNSPACED = ("zh", "ja", "th", "lo", "km", "my", "bo")
-"""Languages written without blanks between sentences."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class Translator:
         if not line.strip():
             return []
         tokens = self.bundle.src_tokenizer.encode_batch([line])[0]
-        limit = max(1, (self.bundle.config.max_length or 1000) - 1)
+        limit = self.bundle.config.max_length or 1000
         return [[*piece, EOS] for piece in cut(tokens, self.bundle.src_tokenizer, limit)]
 
     def _join(self, line: str, pieces: list[list[Hypothesis]], n_best: int) -> Translation:
@@ -92,7 +90,7 @@ class Translator:
             by_text = {candidate.text: candidate for candidate in reversed(candidates)}
             return Translation(line, sorted(by_text.values(), key=lambda c: -c.score)[:n_best])
         best = [hypotheses[0] for hypotheses in pieces]
-        blank = "" if self.bundle.config.tgt.lower().startswith(UNSPACED) else " "
+        blank = " " if has_spaces(self.bundle.config.tgt) else ""
         text = blank.join(decode(h.tokens) for h in best)
         whole = Candidate(text, sum(h.score for h in best) / len(best), sum(h.log_probability for h in best))
         return Translation(line, [whole], len(pieces))

@@ -15,6 +15,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
+from seq2seq.data.languages import has_spaces, primary
 from seq2seq.errors import UserError
 
 METRICS = ("bleu", "chrf", "ter")
@@ -25,9 +26,6 @@ TOKENIZERS = {
     **dict.fromkeys(("ja", "jpn"), "ja-mecab"),
     **dict.fromkeys(("ko", "kor"), "ko-mecab"),
 }
-UNSPACED = frozenset({"zh", "zho", "cmn", "yue", "ja", "jpn", "th", "tha", "lo", "lao", "km", "khm", "my", "mya"})
-"""Languages written without spaces between words: their length is counted in characters."""
-
 SENTENCES_PER_BUCKET, MAX_BUCKETS = 30, 6
 
 
@@ -80,12 +78,7 @@ def to_dict(score: Score) -> dict[str, Any]:
 
 def bleu_tokenizer(language: str) -> str:
     """sacreBLEU's tokenizer for a target language; takes zh, zh_Hans, zh-TW, ZHO_Hans and the like."""
-    return TOKENIZERS.get(_primary(language), "13a")
-
-
-def has_spaces(language: str) -> bool:
-    """Whether the language puts spaces between its words."""
-    return _primary(language) not in UNSPACED
+    return TOKENIZERS.get(primary(language), "13a")
 
 
 def score(
@@ -164,10 +157,6 @@ def sentence_length(sentence: str, language: str) -> int:
     """Words, or characters in a language without spaces."""
     words = sentence.split()
     return len(words) if has_spaces(language) else sum(map(len, words))
-
-
-def _primary(language: str) -> str:
-    return language.replace("_", "-").split("-")[0].lower()
 
 
 def _check(hypotheses: Sequence[str], references: Sequence[str]) -> None:

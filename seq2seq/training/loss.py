@@ -18,7 +18,7 @@ def smoothed_cross_entropy(
     Returns:
         the loss to minimise, and the plain negative log-likelihood (without gradient).
     """
-    loss, negative_log_likelihood = _SmoothedCrossEntropy.apply(logits, targets, smoothing)
+    loss, negative_log_likelihood = _SmoothedCrossEntropy.apply(logits, targets, smoothing)  # type: ignore[no-untyped-call]
     return loss, negative_log_likelihood
 
 

@@ -169,7 +169,7 @@ class Trainer:
         for batch in batches:
             with autocast(self.device, self.precision):
                 loss, nll = self._loss(batch)
-            (loss / tokens).backward()
+            (loss / tokens).backward()  # type: ignore[no-untyped-call]
             loss_sum, nll_sum = loss_sum + loss.item(), nll_sum + nll.item()
         limit = self.section.clip_norm or math.inf
         self.gradient_norm = torch.nn.utils.clip_grad_norm_(self.parameters, limit).item()

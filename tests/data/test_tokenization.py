@@ -135,7 +135,7 @@ from seq2seq.recipe import AnyTokenizer
 chance = random.Random(3)
 words = ["".join(chance.choices("abcdefghij", k=chance.randint(1, 9))) for _ in range(3000)]
 texts = [" ".join(chance.choices(words, k=9)) + "." for _ in range(2000)]
-for kind in ("bpe", "unigram", "word", "char"):
+for kind in ("bpe", "word", "char"):
     section = {"kind": kind} | ({} if kind == "char" else {"vocab_size": 700})
     section = TypeAdapter(AnyTokenizer).validate_python(section)
     tokenizer, _ = train_tokenizers(section, lambda: iter(texts), lambda: iter(texts))

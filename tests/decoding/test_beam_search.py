@@ -7,9 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seq2seq.data.tokenization import BOS, EOS, PAD
 
 from seq2seq import recipe
+from seq2seq.data.tokenization import BOS, EOS, PAD
 from seq2seq.decoding.beam_search import Hypothesis, beam_search, normalize, top_k
 from seq2seq.decoding.translator import search_all
 from seq2seq.nn.seq2seq import Seq2Seq

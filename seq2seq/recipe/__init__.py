@@ -1,0 +1,94 @@
+"""The recipe's schema: the only place where a recipe key is defined, documented and defaulted.
+
+Each part of the program receives its own section (an immutable, typed object), never the
+whole recipe and never a dictionary. `recipe_file.py` reads YAML into these classes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from seq2seq.recipe.data import (
+    SOURCE_KEYS,
+    AnySource,
+    AnyTokenizer,
+    BpeTokenizer,
+    BuiltinSource,
+    CharTokenizer,
+    Data,
+    FilesSource,
+    Filter,
+    HubSource,
+    JsonlSource,
+    Source,
+    Tokenizer,
+    TsvSource,
+    UnigramTokenizer,
+    WordTokenizer,
+    source_kind,
+)
+from seq2seq.recipe.decoding import AnyPenalty, AveragePenalty, Decoding, Evaluation, MaxLength, NoPenalty, WuPenalty
+from seq2seq.recipe.model import (
+    AnyAttention,
+    BahdanauAttention,
+    CellName,
+    Decoder,
+    Embedding,
+    Encoder,
+    LuongAttention,
+    Model,
+    NoAttention,
+    Stack,
+)
+from seq2seq.recipe.section import FileName, Section, impossible, suggestion
+from seq2seq.recipe.training import (
+    Adam,
+    AdamW,
+    AnyOptimizer,
+    AnySchedule,
+    Batch,
+    Checkpoints,
+    Constant,
+    Cosine,
+    EarlyStopping,
+    InverseSqrt,
+    Plateau,
+    Sgd,
+    TeacherForcing,
+    Training,
+)
+
+
+class Recipe(Section):
+    """One experiment: data, tokenizer, model, training, decoding, evaluation."""
+
+    name: FileName
+    """The experiment's name."""
+    output_dir: str = ""
+    """The run folder, counted from where the command is run. Default: runs/NAME."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    """Of every random choice."""
+    data: Data
+    tokenizer: AnyTokenizer = BpeTokenizer(kind="bpe")
+    model: Model = Model()
+    training: Training = Training()
+    decoding: Decoding = Decoding()
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_folder(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("name"), str):
+            return {**data, "output_dir": data.get("output_dir") or f"runs/{data['name']}"}
+        return data
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        if self.model.embedding.tie == "all" and not self.tokenizer.joint:
+            raise impossible(
+                "model.embedding.tie",
+                "`all` needs one vocabulary for both languages; set tokenizer.joint to true, or tie: decoder",
+            )
+        return self

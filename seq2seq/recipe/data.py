@@ -1,0 +1,209 @@
+"""The sections `data` and `tokenizer`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from seq2seq.recipe.section import Count, FileName, Language, Positive, Section, impossible
+
+
+class Source(Section):
+    """A place that parallel sentences come from."""
+
+    weight: float = Field(default=1.0, gt=0, le=1000)
+    """How often each pair is seen in an epoch, on average (2: twice; 0.5: every other epoch). Training data only."""
+
+
+class FilesSource(Source):
+    """Two text files, one sentence a line; `.gz`, `.bz2` and `.xz` are read as they are."""
+
+    files: str | list[str]
+    """A pattern with `{lang}` in it (`corpus.{lang}`), or a list of two: the source's and the target's file."""
+
+    @model_validator(mode="after")
+    def _pattern(self) -> FilesSource:
+        if isinstance(self.files, str) and "{lang}" not in self.files:
+            raise impossible("files", "the pattern needs `{lang}` where the language goes, as in `corpus.{lang}`")
+        if isinstance(self.files, list) and len(self.files) != 2:
+            raise impossible("files", f"the list needs two files, the source's and the target's, not {len(self.files)}")
+        return self
+
+
+class TsvSource(Source):
+    """One file of tab-separated columns, without quoting."""
+
+    tsv: str
+    """The file."""
+    src_column: Count = 0
+    """The source's column, from 0."""
+    tgt_column: Count = 1
+    """The target's column, from 0."""
+
+    @model_validator(mode="after")
+    def _two_columns(self) -> TsvSource:
+        if self.src_column == self.tgt_column:
+            raise impossible("tgt_column", f"the source is column {self.src_column} too; name another column")
+        return self
+
+
+class JsonlSource(Source):
+    """One JSON object a line."""
+
+    jsonl: str
+    """The file."""
+    src_field: str | None = None
+    """The source's field; dots reach into objects (`translation.en`). Default: the source language."""
+    tgt_field: str | None = None
+    """The target's field. Default: the target language."""
+
+
+class HubSource(Source):
+    """A data set of the Hugging Face hub, or one saved in a local folder (`save_to_disk`, or data files)."""
+
+    hub: str
+    """The name on the hub (`bentrevett/multi30k`), or a folder."""
+    config: str | None = None
+    """The configuration's name, where the data set has several."""
+    split: str | None = None
+    """Default: train, validation or test, by where this source stands in the recipe."""
+    revision: str | None = None
+    """A commit or tag of the data set, for runs that can be repeated."""
+    src_field: str | None = None
+    """The source's field; dots reach into objects. Default: the source language, also within `translation`."""
+    tgt_field: str | None = None
+    """The target's field. Default: the target language, also within `translation`."""
+
+
+class BuiltinSource(Source):
+    """Phrases of the Unicode CLDR (dates, times, amounts, lists, units), made offline for any two languages."""
+
+    builtin: Literal["cldr"]
+    """The generator."""
+    pairs: Positive | None = None
+    """How many sentence pairs. Default: 40,000 for training, 1,000 for validation and for a test set."""
+    split: Literal["train", "valid", "test"] | None = None
+    """Which of the three disjoint parts. Default: by where this source stands in the recipe."""
+
+
+SOURCE_KEYS = ("files", "tsv", "jsonl", "hub", "builtin")
+
+
+def source_kind(data: Any) -> str | None:
+    """Which of SOURCE_KEYS says what kind of source this is; None where none does."""
+    if isinstance(data, Source):
+        return next(key for key in SOURCE_KEYS if hasattr(data, key))
+    return next((key for key in SOURCE_KEYS if key in data), None) if isinstance(data, dict) else None
+
+
+AnySource = Annotated[
+    Annotated[FilesSource, Tag("files")]
+    | Annotated[TsvSource, Tag("tsv")]
+    | Annotated[JsonlSource, Tag("jsonl")]
+    | Annotated[HubSource, Tag("hub")]
+    | Annotated[BuiltinSource, Tag("builtin")],
+    Discriminator(
+        source_kind,
+        custom_error_type="source_kind",
+        custom_error_message="not a data source: it needs one of the keys files, tsv, jsonl, hub, builtin",
+    ),
+]
+
+
+class Filter(Section):
+    """What is dropped from the training data; validation and test sets are never filtered."""
+
+    max_length: Positive | None = 100
+    """Longest sentence kept, in tokens of the tokenizer, on either side."""
+    max_length_ratio: Annotated[float, Field(gt=1)] | None = 4.0
+    """Largest ratio kept of the longer side's tokens to the shorter side's."""
+    deduplicate: bool = True
+    """Drop pairs seen before."""
+    drop_test_overlap: bool = True
+    """Drop pairs whose source or target is, letter for letter, that of a validation or test pair."""
+
+
+class Data(Section):
+    """Where the parallel text comes from, and what is kept of it."""
+
+    src: Language
+    """The source language's code (`en`, `pt_BR`)."""
+    tgt: Language
+    """The target language's code."""
+    train: list[AnySource]
+    """The training data: one source, or a list of them."""
+    valid: AnySource
+    """The validation data: decides early stopping and which model is best."""
+    test: dict[FileName, AnySource] = {}
+    """The test sets, by name: translated and scored once, at the end."""
+    filter: Filter = Filter()
+    """What is dropped from the training data."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_is_a_list(cls, data: Any) -> Any:
+        return (
+            {**data, "train": [data["train"]]}
+            if isinstance(data, dict) and isinstance(data.get("train"), dict)
+            else data
+        )
+
+    @model_validator(mode="after")
+    def _check(self) -> Data:
+        if not self.train:
+            raise impossible("train", "the list is empty; name at least one source of training data")
+        if self.src.lower() == self.tgt.lower():
+            raise impossible("tgt", f"source and target are the same language, {self.src}; a translator needs two")
+        for key, source in [("valid", self.valid), *((f"test.{name}", source) for name, source in self.test.items())]:
+            if source.weight != 1:
+                raise impossible(f"{key}.weight", "a weight has no effect outside the training data; remove it")
+        return self
+
+
+class Tokenizer(Section):
+    """How text becomes tokens."""
+
+    joint: bool = True
+    """One vocabulary for both languages (else each has its own)."""
+    normalization: Literal["none", "nfc", "nfkc"] = "nfc"
+    """The Unicode normalisation of every text before it is cut into tokens."""
+
+
+class BpeTokenizer(Tokenizer):
+    """Byte-pair encoding (Sennrich et al. 2016)."""
+
+    kind: Literal["bpe"]
+    vocab_size: Annotated[int, Field(ge=100)] = 8000
+    """Tokens of the vocabulary, at the most."""
+    min_frequency: Positive = 2
+    """How often a pair of symbols must occur to be merged."""
+
+
+class UnigramTokenizer(Tokenizer):
+    """Unigram language model (Kudo 2018)."""
+
+    kind: Literal["unigram"]
+    vocab_size: Annotated[int, Field(ge=100)] = 8000
+    """Tokens of the vocabulary, at the most."""
+
+
+class WordTokenizer(Tokenizer):
+    """Words and punctuation marks; rare ones become `<unk>`."""
+
+    kind: Literal["word"]
+    vocab_size: Annotated[int, Field(ge=100)] = 30000
+    """Tokens of the vocabulary, at the most."""
+    min_frequency: Positive = 2
+    """How often a word must occur to enter the vocabulary."""
+
+
+class CharTokenizer(Tokenizer):
+    """Characters."""
+
+    kind: Literal["char"]
+    min_frequency: Positive = 1
+    """How often a character must occur to enter the vocabulary."""
+
+
+AnyTokenizer = Annotated[BpeTokenizer | UnigramTokenizer | WordTokenizer | CharTokenizer, Field(discriminator="kind")]

@@ -1,0 +1,61 @@
+"""What every section of a recipe has in common, and the errors that they raise."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+# What users of other toolkits type, and what it is called here.
+PEER_NAMES = {
+    "trg": "tgt", "target": "tgt", "source": "src", "source_lang": "src", "target_lang": "tgt", "dev": "valid",
+    "validation": "valid", "hidden": "hidden_size", "rnn_size": "hidden_size", "num_layers": "layers",
+    "rnn_type": "cell", "type": "kind", "lr": "learning_rate", "beam": "beam_size", "mlp": "bahdanau",
+    "additive": "bahdanau", "dot": "luong_dot", "general": "luong_general", "luong": "luong_general",
+    "concat": "luong_concat", "bi": "bidirectional", "optim": "optimizer", "scheduler": "schedule",
+    "scheduling": "schedule", "epochs": "max_epochs", "batch_size": "batch", "clip_grad_norm": "clip_norm",
+    "max_grad_norm": "clip_norm", "embedding_dim": "size", "emb_size": "size", "embeddings": "embedding",
+    "tied_embeddings": "tie", "tied_softmax": "tie", "rnn": "rnn_tanh", "sentencepiece": "unigram",
+    "subword-nmt": "bpe", "spm": "unigram", "warmup": "warmup_steps", "inputfeeding": "input_feeding",
+    "input_feed": "input_feeding", "smoothing": "label_smoothing", "attn": "attention", "eval": "evaluation",
+    "gnmt": "wu", "testing": "decoding", "random_seed": "seed", "noam": "inverse_sqrt", "vocab": "vocab_size",
+    "model_dir": "output_dir", "save_model": "output_dir", "alpha": "length_penalty", "final": "project",
+}  # fmt: skip
+
+
+def suggestion(word: str, known: list[str]) -> str:
+    """`; did you mean `x`?`, or an empty string where nothing known is near `word`."""
+    peer = PEER_NAMES.get(word.lower())
+    near = [peer] if peer in known else difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    return f"; did you mean `{near[0]}`?" if near else ""
+
+
+def impossible(key: str, message: str) -> PydanticCustomError:
+    """An error about a combination of keys, placed at `key` (dotted, counted from the section that raises it)."""
+    return PydanticCustomError("combination", "{message}", {"message": message, "key": key})
+
+
+class Section(BaseModel):
+    """A part of the recipe: strictly typed, immutable, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            known = list(cls.model_fields)
+            for key in data:
+                if key not in cls.model_fields:
+                    hint = suggestion(str(key), known) or f"; the keys here are {', '.join(known)}"
+                    raise PydanticCustomError("unknown_key", "unknown key{hint}", {"hint": hint, "key": str(key)})
+        return data
+
+
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]

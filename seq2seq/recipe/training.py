@@ -1,0 +1,138 @@
+"""The section `training`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from seq2seq.recipe.section import Count, Positive, Rate, Section
+
+
+class Batch(Section):
+    """How sentences are put together for one step."""
+
+    tokens: Positive = 1500
+    """Budget of a batch: its sentences times the longest of them, in tokens with padding."""
+    accumulate: Positive = 1
+    """Batches whose gradients are added up for one update."""
+
+
+class Adam(Section):
+    """Adam (Kingma & Ba 2015)."""
+
+    kind: Literal["adam"]
+    learning_rate: Annotated[float, Field(gt=0)] = 0.002
+    betas: Annotated[list[Rate], Field(min_length=2, max_length=2)] = [0.9, 0.98]
+    """Decay of the running means of the gradient and of its square."""
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+
+    kind: Literal["adamw"]  # type: ignore[assignment]
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+
+
+class Sgd(Section):
+    """Stochastic gradient descent."""
+
+    kind: Literal["sgd"]
+    learning_rate: Annotated[float, Field(gt=0)] = 0.5
+    momentum: Rate = 0.0
+
+
+AnyOptimizer = Annotated[Adam | AdamW | Sgd, Field(discriminator="kind")]
+
+
+class Constant(Section):
+    """The same rate at every step, after the warm-up."""
+
+    kind: Literal["constant"]
+    warmup_steps: Count = 0
+    """Steps over which the rate grows linearly from 0."""
+
+
+class InverseSqrt(Section):
+    """Falls as 1/sqrt(step) after the warm-up (Vaswani et al. 2017)."""
+
+    kind: Literal["inverse_sqrt"]
+    warmup_steps: Positive = 1000
+    """Steps over which the rate grows linearly from 0."""
+
+
+class Cosine(Section):
+    """Falls along half a cosine from the rate to `final` times the rate at the last step (Loshchilov & Hutter 2017)."""
+
+    kind: Literal["cosine"]
+    warmup_steps: Count = 300
+    """Steps over which the rate grows linearly from 0."""
+    final: Rate = 0.02
+    """What is left of the rate at the end."""
+
+
+class Plateau(Section):
+    """Falls by `factor` when the early-stopping metric has not improved for `patience` validations."""
+
+    kind: Literal["plateau"]
+    warmup_steps: Count = 0
+    """Steps over which the rate grows linearly from 0."""
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """What the rate is multiplied by."""
+    patience: Count = 2
+    """Validations without a new best that are waited for."""
+
+
+AnySchedule = Annotated[Constant | InverseSqrt | Cosine | Plateau, Field(discriminator="kind")]
+
+
+class TeacherForcing(Section):
+    """What the decoder is fed in training."""
+
+    ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Chance that a step is fed the reference's token, not the model's own last choice. Below 1 training is slower."""
+
+
+class EarlyStopping(Section):
+    """Which validation score decides."""
+
+    metric: Literal["loss", "bleu", "chrf"] = "bleu"
+    """Chooses the best model and ends training (bleu and chrf: of greedy translations of the validation set)."""
+    patience: Positive | None = 5
+    """Validations without a new best before training ends; null: it goes on to the end."""
+
+
+class Checkpoints(Section):
+    """What is kept to go on from after an interruption."""
+
+    every_steps: Positive = 500
+    """Updates between two checkpoints; one is also made at each validation."""
+    keep_last: Positive = 2
+    """Newest checkpoints kept; the best one is kept too."""
+
+
+class Training(Section):
+    """How the model learns."""
+
+    batch: Batch = Batch()
+    optimizer: AnyOptimizer = Adam(kind="adam")
+    schedule: AnySchedule = Cosine(kind="cosine")
+    label_smoothing: Rate = 0.1
+    """Share of the probability spread over the whole vocabulary (Szegedy et al. 2016)."""
+    teacher_forcing: TeacherForcing = TeacherForcing()
+    clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
+    """Longest gradient, by its norm over all weights (Pascanu et al. 2013); null: no clipping."""
+    ema_decay: Rate | None = 0.998
+    """The model kept is a running mean of the weights with this decay a step; null: the weights themselves."""
+    max_epochs: Positive = 20
+    """Passes over the training data, at the most."""
+    max_steps: Positive | None = None
+    """Updates, at the most; null: as many as the epochs hold."""
+    validate_every: Positive | None = None
+    """Updates between two validations; null: at the end of each epoch."""
+    early_stopping: EarlyStopping = EarlyStopping()
+    checkpoints: Checkpoints = Checkpoints()
+    log_every: Positive = 50
+    """Updates between two records of the log."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 where this machine multiplies faster in it, with fp32 weights; else fp32."""
