@@ -1,0 +1,107 @@
+"""`seq2seq translate`: one line out for one line in, whatever is in it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from seq2seq.pipeline import Pipeline
+from seq2seq.stages import Runner
+from tests.toy import ENGLISH, toy_recipe
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with a small model."""
+    folder = tmp_path_factory.mktemp("streams")
+    Runner(Pipeline(toy_recipe(folder)), torch.device("cpu")).run("train")
+    return folder / "run"
+
+
+def start(run: Path, *options: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "seq2seq", "translate", str(run), "--threads", "1", *options]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def translate(run: Path, text: bytes, *options: str) -> tuple[list[bytes], str]:
+    process = start(run, *options)
+    out, err = process.communicate(text)
+    assert process.returncode == 0, err.decode()
+    assert out == b"" or out.endswith(b"\n")
+    return out.split(b"\n")[:-1], err.decode()
+
+
+def test_each_line_gives_one_line_in_its_place(run: Path) -> None:
+    odd = [
+        b"one two three",
+        b"",
+        b"   ",
+        "one\u2028two".encode(),
+        "one\u0085two".encode(),
+        b"one\x0btwo\x0cthree",
+        b"one\x00two",
+        b"one \xff\xfe two",
+        b"one two\r",
+        b" ".join(word.encode() for word in ENGLISH * 1000),
+        "\ufeff日本語 ▁ </s> <pad>".encode(),
+        b"three two one",
+    ]
+    lines, err = translate(run, b"\n".join(odd))  # no line end behind the last
+    assert len(lines) == len(odd)
+    assert lines[1] == lines[2] == b""
+    assert lines[0] and lines[-1] and lines[9]
+    assert "line 8: not valid UTF-8 at byte 5" in err
+    assert "a long line was translated in" in err
+    assert lines[8] == translate(run, b"one two\n")[0][0]
+    assert translate(run, b"")[0] == []
+    assert translate(run, b"\n")[0] == [b""]
+
+
+def test_jsonl_has_scores_and_different_candidates_best_first(run: Path) -> None:
+    lines, _ = translate(run, b"one two three\n\nfour\n", "--format", "jsonl", "--n-best", "4", "--beam-size", "6")
+    records = [json.loads(line) for line in lines]
+    assert [record["source"] for record in records] == ["one two three", "", "four"]
+    assert records[1]["translation"] == ""
+    for record in records:
+        texts = [candidate["text"] for candidate in record["n_best"]]
+        scores = [candidate["score"] for candidate in record["n_best"]]
+        assert len(set(texts)) == len(texts) <= 4
+        assert scores == sorted(scores, reverse=True)
+        assert record["translation"] == texts[0] and record["score"] == scores[0]
+    assert len(records[0]["n_best"]) > 1
+
+
+def test_a_slow_writer_is_answered_at_once(run: Path) -> None:
+    process = start(run)
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(b"one two\n")
+    process.stdin.flush()
+    assert process.stdout.readline().endswith(b"\n")  # before the input has ended
+    process.stdin.write(b"three\n")
+    process.stdin.close()
+    assert process.stdout.read().count(b"\n") == 1
+    assert process.wait() == 0
+
+
+def test_a_reader_that_leaves_is_no_error(run: Path) -> None:
+    def text() -> Iterator[bytes]:
+        for _ in range(3000):
+            yield b"one two three four\n"
+
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "seq2seq", "translate", str(run), "--beam-size", "1"]
+    done = subprocess.run(command, input=b"".join(text()), stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert b"Traceback" not in done.stderr and done.returncode == 0
+
+
+def test_the_output_is_the_same_at_every_batch_size(run: Path) -> None:
+    sentences = b"".join(" ".join(ENGLISH[i % 10 :][: 1 + i % 7]).encode() + b"\n" for i in range(60))
+    outputs = [translate(run, sentences, "--batch-size", size)[0] for size in ("1", "7", "64")]
+    assert outputs[0] == outputs[1] == outputs[2]

@@ -1,0 +1,312 @@
+"""Every mistake of a user ends with exit code 2 and one message that says where, what, and the mend."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from seq2seq.pipeline import Pipeline
+from seq2seq.recipe_file import load_recipe
+from seq2seq.stages import Runner
+from tests.command_line import Result, seq2seq
+from tests.toy import write_toy
+
+
+def refused(result: Result, *words: str) -> None:
+    """Exit code 2, nothing on stdout, a message with these words and no traceback."""
+    assert result.code == 2, result
+    assert result.out == ""
+    assert result.err.startswith("error: ") and "Traceback" not in result.err
+    for word in words:
+        assert word in result.err, result.err
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A good recipe with its data."""
+    return write_toy(tmp_path_factory.mktemp("good"), train=50)
+
+
+SETTINGS = [
+    # unknown and misspelt keys, at every level, and what peers call them
+    ("trainig.max_epochs=3", "trainig: unknown key; did you mean `training`?"),
+    ("sed=3", "sed: unknown key; did you mean `seed`?"),
+    ("data.trg=de", "data.trg: unknown key; did you mean `tgt`?"),
+    ("data.dev={files: 'x.{lang}'}", "data.dev: unknown key; did you mean `valid`?"),
+    ("data.filter.max_len=3", "data.filter.max_len: unknown key; did you mean `max_length`?"),
+    ("tokenizer.vocab=3000", "tokenizer.vocab: unknown key; did you mean `vocab_size`?"),
+    ("model.encoder.hidden=3", "model.encoder.hidden: unknown key; did you mean `hidden_size`?"),
+    ("model.encoder.rnn_type=gru", "model.encoder.rnn_type: unknown key; did you mean `cell`?"),
+    ("model.decoder.num_layers=3", "model.decoder.num_layers: unknown key; did you mean `layers`?"),
+    ("model.tied_embeddings=true", "model.tied_embeddings: unknown key"),
+    ("training.optimizer.lr=0.1", "training.optimizer.lr: unknown key; did you mean `learning_rate`?"),
+    ("training.optim={kind: adam}", "training.optim: unknown key; did you mean `optimizer`?"),
+    ("training.epochs=3", "training.epochs: unknown key; did you mean `max_epochs`?"),
+    ("training.schedule.warmup=3", "training.schedule.warmup: unknown key; did you mean `warmup_steps`?"),
+    ("training.xyzzy=3", "training.xyzzy: unknown key; the keys here are batch, optimizer"),
+    ("decoding.beam=3", "decoding.beam: unknown key; did you mean `beam_size`?"),
+    ("evaluation.metric=bleu", "evaluation.metric: unknown key; did you mean `metrics`?"),
+    # options of another kind: they would have no effect
+    ("training.optimizer.momentum=0.9", "training.optimizer.momentum: unknown key"),
+    ("tokenizer={kind: char, vocab_size: 100}", "tokenizer.vocab_size: unknown key"),
+    ("model.decoder.attention={kind: luong_dot, size: 5}", "model.decoder.attention.size: unknown key"),
+    ("decoding.length_penalty={kind: average, alpha: 1.0}", "decoding.length_penalty.alpha: unknown key"),
+    ("training.schedule={kind: constant, factor: 0.5}", "training.schedule.factor: unknown key"),
+    ("data.valid.weight=2.0", "data.valid.weight: a weight has no effect outside the training data; remove it"),
+    ("data.test.toy.weight=2.0", "data.test.toy.weight: a weight has no effect"),
+    # names
+    ("model.encoder.cell=rnn", "model.encoder.cell: must be one of rnn_tanh, rnn_relu, lstm, gru, not 'rnn'"),
+    ("model.decoder.attention.kind=mlp", "model.decoder.attention.kind: must be one of none, bahdanau"),
+    ("model.decoder.attention.kind=dot", "did you mean `luong_dot`?"),
+    (
+        "training.optimizer.kind=adm",
+        "training.optimizer.kind: must be one of adam, adamw, sgd, not 'adm'; did you mean",
+    ),
+    ("training.schedule.kind=noam", "did you mean `inverse_sqrt`?"),
+    ("tokenizer.kind=sentencepiece", "tokenizer.kind: must be one of bpe, unigram, word, char"),
+    ("tokenizer={vocab_size: 300}", "tokenizer: this section needs its `kind`"),
+    ("tokenizer=bpe", "tokenizer: must be a section of keys, not 'bpe'"),
+    ("model.bridge=final", "model.bridge: must be one of project, copy, zero, not 'final'; did you mean `project`?"),
+    ("model.embedding.tie=both", "model.embedding.tie: must be one of none, decoder, all, not 'both'"),
+    ("training.early_stopping.metric=accuracy", "must be one of loss, bleu, chrf, not 'accuracy'"),
+    ("training.precision=fp16", "training.precision: must be one of auto, fp32, bf16, not 'fp16'"),
+    ("evaluation.metrics=[bleu, blue]", "evaluation.metrics.1: must be one of bleu, chrf, ter, not 'blue'"),
+    ("data.src=english language", "data.src: must be a language code such as en or pt_BR"),
+    ("name=a/b", "name: is used as a file name"),
+    ("data.test={a b: {files: 'x.{lang}'}}", "is used as a file name: only letters, digits"),
+    # types
+    ("seed=true", "seed: must be an integer, not True"),
+    ("seed=1.5", "seed: must be an integer, not 1.5"),
+    ("seed='1'", "seed: must be an integer, not '1'"),
+    ("data.tgt=7", "data.tgt: must be a string, not 7"),
+    ("data.filter.deduplicate=yes", "data.filter.deduplicate: must be a boolean, not 'yes'"),
+    ("model.decoder=3", "model.decoder: must be a section of keys, not 3"),
+    ("training.max_epochs=null", "training.max_epochs: must be an integer, not None"),
+    ("training.max_epochs=[3]", "training.max_epochs: must be an integer, not [3]"),
+    ("model.encoder.bidirectional=1", "model.encoder.bidirectional: must be a boolean, not 1"),
+    ("training.optimizer.learning_rate=fast", "training.optimizer.learning_rate: must be a number, not 'fast'"),
+    ("evaluation.metrics=bleu", "evaluation.metrics: must be a list, not 'bleu'"),
+    # values
+    ("seed=-1", "seed: must be greater than or equal to 0, but is -1"),
+    ("training.max_epochs=0", "training.max_epochs: must be greater than 0, but is 0"),
+    ("training.label_smoothing=1.0", "training.label_smoothing: must be less than 1, but is 1.0"),
+    ("training.teacher_forcing.ratio=1.5", "training.teacher_forcing.ratio: must be less than or equal to 1"),
+    ("training.optimizer.learning_rate=0", "training.optimizer.learning_rate: must be greater than 0"),
+    ("training.optimizer.learning_rate=.nan", "training.optimizer.learning_rate"),
+    ("model.encoder.dropout=-0.1", "model.encoder.dropout: must be greater than or equal to 0"),
+    ("decoding.beam_size=0", "decoding.beam_size: must be greater than or equal to 1, but is 0"),
+    ("data.filter.max_length_ratio=1.0", "data.filter.max_length_ratio: must be greater than 1"),
+    ("tokenizer.vocab_size=3", "tokenizer.vocab_size: must be greater than or equal to 100"),
+    ("data.train.weight=0", "data.train.weight: must be greater than 0"),
+    ("evaluation.metrics=[]", "evaluation.metrics"),
+    ("evaluation.metrics=[bleu, bleu]", "evaluation.metrics: a metric is named twice; name each once"),
+    # combinations
+    ("data.tgt=en", "data.tgt: source and target are the same language"),
+    ("model.bridge=copy model.decoder.layers=2", "model.bridge: copy needs an encoder and a decoder of the same cell"),
+    ("model.decoder.attention.kind=luong_dot model.decoder.hidden_size=20", "luong_dot needs encoder outputs"),
+    ("model.decoder.attention.kind=none model.decoder.input_feeding=true", "set it to false"),
+    ("model.decoder.attention.kind=none model.bridge=zero", "the decoder never sees the source"),
+    ("model.embedding.tie=all tokenizer.joint=false", "model.embedding.tie: `all` needs one vocabulary"),
+    # data sources
+    ("data.train={fles: 'x.{lang}'}", "data.train: not a data source: it needs one of the keys files, tsv"),
+    ("data.train=[]", "data.train: the list is empty"),
+    ("data.train={files: 'x.en'}", "data.train.files: the pattern needs `{lang}`"),
+    ("data.train={files: [x]}", "data.train.files: the list needs two files"),
+    ("data.train={tsv: x, src_column: 1}", "data.train.tgt_column: the source is column 1 too"),
+    ("data.train={builtin: wmt}", "data.train.builtin: must be"),
+    # overrides
+    ("beam_size", "settings have the form key.path=value"),
+    ("=3", "settings have the form key.path=value"),
+    ("name.x=3", "name holds no keys"),
+    ("seed={a: b", "not valid YAML"),
+]
+
+
+@pytest.mark.parametrize(("settings", "words"), SETTINGS, ids=[s for s, _ in SETTINGS])
+def test_bad_settings(recipe: Path, settings: str, words: str) -> None:
+    split = settings.split(" ") if " model." in settings or " tokenizer." in settings else [settings]
+    refused(seq2seq("validate", str(recipe), *split), words)
+
+
+RECIPES = [
+    ("", "a recipe is a mapping of keys"),
+    ("- a\n- b\n", "a recipe is a mapping of keys"),
+    ("name: x\nname: y\n", ":2: name: this key stands twice; remove one"),
+    ("name: [x\n", "not valid YAML"),
+    ("name: x\n\tdata: y\n", ":2: not valid YAML"),
+    ("name: !!python/object:os.system x\n", ":1: name:"),
+    ("name: ${SEQ2SEQ_NOT_SET}\n", ":1: name: the environment variable SEQ2SEQ_NOT_SET is not set"),
+    ("seed: 1\n", "name: this key is missing; add it"),
+    ("name: x\n", "data: this key is missing; add it"),
+    ("name: x\ndata:\n  src: en\n  tgt: de\n  valid: {builtin: cldr}\n", ":2: data.train: this key is missing"),
+    ("name: x\ndata:\n  src: en\n  tgt: de\n  train: {builtin: cldr}\n", ":2: data.valid: this key is missing"),
+    ("name: x\ndata: 5\n", ":2: data: must be a section of keys, not 5"),
+    ("name: x\ndata:\n  src: en\n  tgt: de\n  trian: 5\n", ":5: data.trian: unknown key; did you mean `train`?"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), RECIPES)
+def test_bad_recipes(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(text, encoding="utf-8")
+    refused(seq2seq("validate", str(path)), str(path), words)
+
+
+def test_recipes_that_cannot_be_read(tmp_path: Path) -> None:
+    refused(seq2seq("run", str(tmp_path / "none.yaml")), "none.yaml: no such recipe; see recipes/")
+    refused(seq2seq("run", str(tmp_path)), "not a run folder")
+    (tmp_path / "latin.yaml").write_bytes("name: käse\n".encode("latin-1"))
+    refused(seq2seq("run", str(tmp_path / "latin.yaml")), "latin.yaml: cannot be read")
+
+
+def data_error(recipe: Path, tmp_path: Path, train: str, *words: str) -> None:
+    """`prepare` with this as training data is refused."""
+    refused_prepare(recipe, tmp_path, f"data.train={train}", *words)
+
+
+def refused_prepare(recipe: Path, tmp_path: Path, setting: str, *words: str) -> None:
+    """`prepare` with this setting is refused, and leaves no half-made data."""
+    run = tmp_path / "run"
+    result = seq2seq("prepare", str(recipe), setting, f"output_dir={run}")
+    assert result.code == 2 and "Traceback" not in result.err, result
+    message = result.err[result.err.index("error: ") :]
+    for word in words:
+        assert word in message, message
+    assert not (run / "data").exists()
+
+
+def test_bad_text_files(recipe: Path, tmp_path: Path) -> None:
+    def write(name: str, content: bytes) -> Path:
+        (tmp_path / name).write_bytes(content)
+        return tmp_path / name
+
+    good = write("good.de", b"eins\nzwei\n")
+    data_error(
+        recipe, tmp_path, f"{{files: '{recipe.parent}/trian.{{lang}}'}}", "data.train.0", "trian.en", "did you mean"
+    )
+    data_error(recipe, tmp_path, f"{{files: ['{tmp_path}', '{good}']}}", "data.train.0", "folder")
+    data_error(recipe, tmp_path, f"{{files: ['{tmp_path}/no/such.en', '{good}']}}", "such.en", "no such file")
+    longer = write("longer.en", b"one\ntwo\nthree\n")
+    data_error(recipe, tmp_path, f"{{files: ['{longer}', '{good}']}}", "longer.en has 3 lines", "good.de has 2 lines")
+    empty = write("empty.en", b"")
+    data_error(recipe, tmp_path, f"{{files: ['{empty}', '{empty}']}}", "empty.en", "no sentence pairs")
+    broken = write("broken.en", b"one\n\xff\xfe\n")
+    data_error(recipe, tmp_path, f"{{files: ['{broken}', '{good}']}}", "broken.en:2", "not UTF-8")
+    cut = write("cut.en.gz", gzip.compress(b"one\ntwo\n" * 999)[:-20])
+    data_error(recipe, tmp_path, f"{{files: ['{cut}', '{good}']}}", "cut.en.gz")
+    blank = write("blank.en", b"\n \n")
+    data_error(recipe, tmp_path, f"{{files: ['{blank}', '{good}']}}", "data.train", "2 empty", "data.filter")
+    refused_prepare(
+        recipe, tmp_path, f"data.valid={{files: ['{empty}', '{empty}']}}", "data.valid", "no sentence pairs"
+    )
+
+
+def test_bad_tables(recipe: Path, tmp_path: Path) -> None:
+    def write(name: str, content: str) -> Path:
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        return tmp_path / name
+
+    data_error(
+        recipe, tmp_path, f"{{tsv: '{write('a.tsv', 'one' + chr(9) + 'eins' + chr(10) + 'two' + chr(10))}'}}", "a.tsv:2"
+    )
+    first = json.dumps({"en": "one", "de": "eins"}) + "\n"
+    data_error(recipe, tmp_path, f"{{jsonl: '{write('a.jsonl', first + '{broken')}'}}", "a.jsonl:2")
+    data_error(
+        recipe, tmp_path, f"{{jsonl: '{write('b.jsonl', json.dumps({'en': 'one'}))}'}}", "b.jsonl:1", "no field de"
+    )
+    data_error(
+        recipe, tmp_path, f"{{jsonl: '{write('c.jsonl', json.dumps({'en': 'one', 'de': 1}))}'}}", "c.jsonl:1", "de"
+    )
+    data_error(recipe, tmp_path, f"{{jsonl: '{write('d.jsonl', '[]')}'}}", "d.jsonl:1")
+
+
+def test_languages_that_the_builtin_corpus_does_not_know(recipe: Path, tmp_path: Path) -> None:
+    run = f"output_dir={tmp_path}/run"
+    result = seq2seq("prepare", str(recipe), "data.src=xq", "data.valid={builtin: cldr}", run)
+    assert result.code == 2 and "xq" in result.err and "Traceback" not in result.err
+
+
+def test_a_hub_data_set_that_cannot_be_loaded(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    data_error(recipe, tmp_path, "{hub: nobody/no-such-data-set}", "data.train.0", "nobody/no-such-data-set")
+
+
+def test_folders_that_are_not_ours(recipe: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    refused(seq2seq("plan", str(recipe), f"output_dir={file}"), "is a file; name a folder")
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.tex").write_text("mine")
+    refused(seq2seq("run", str(recipe), f"output_dir={foreign}"), "is not a run folder", "--force")
+    assert (foreign / "thesis.tex").read_text() == "mine"
+
+
+@pytest.fixture(scope="module")
+def run(recipe: Path) -> Path:
+    """A whole run of the good recipe."""
+    Runner(Pipeline(load_recipe(recipe)), torch.device("cpu")).run()
+    return recipe.parent / "run"
+
+
+def test_runs_of_others_and_damaged_ones(recipe: Path, run: Path, tmp_path: Path) -> None:
+    refused(seq2seq("run", str(recipe), "name=other", f"output_dir={run}"), "belongs to the recipe 'toy'", "--force")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "manifest.json").write_text("{")
+    refused(seq2seq("run", str(recipe), f"output_dir={broken}"), "manifest.json: damaged", "--force")
+
+
+def test_bad_translate_commands(run: Path, tmp_path: Path) -> None:
+    refused(seq2seq("translate", str(tmp_path / "none")), "no such run folder")
+    refused(seq2seq("translate", str(tmp_path)), "has no trained model yet")
+    refused(seq2seq("translate", str(run), "--format", "xml"), "--format xml: must be text or jsonl")
+    refused(seq2seq("translate", str(run), "--n-best", "2"), "--format jsonl")
+    refused(seq2seq("translate", str(run), "--format", "jsonl", "--n-best", "9"), "the beam holds 2", "--beam-size 9")
+    refused(seq2seq("translate", str(run), "decoding.beam_size=3"), "settings go with a recipe")
+    refused(seq2seq("translate", str(run), "--device", "abacus"), "--device abacus", "use --device cpu")
+    assert seq2seq("translate", str(run), "--beam-size", "none").code == 2
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize("damage", ["cut", "missing", "other"])
+def test_damaged_models(run: Path, tmp_path: Path, name: str, damage: str) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    for file in (run / "model").iterdir():
+        (model / file.name).write_bytes(file.read_bytes())
+    if damage == "missing":
+        (model / name).unlink()
+    else:
+        content = (model / name).read_bytes()
+        (model / name).write_bytes(content[: len(content) // 2] if damage == "cut" else b"{}")
+    refused(seq2seq("translate", str(model)), str(model))
+
+
+def test_bad_evaluate_commands(recipe: Path, tmp_path: Path) -> None:
+    for name, text in (("two", "a\nb\n"), ("three", "a\nb\nc\n"), ("empty", "")):
+        (tmp_path / name).write_text(text)
+    two, three, empty = (str(tmp_path / name) for name in ("two", "three", "empty"))
+    refused(seq2seq("evaluate"), "both --hyp FILE and --ref FILE")
+    refused(seq2seq("evaluate", "--hyp", two), "both --hyp FILE and --ref FILE")
+    refused(seq2seq("evaluate", str(recipe), "--hyp", two, "--ref", two), "not both")
+    refused(seq2seq("evaluate", "--hyp", two, "--ref", three), "2 hypotheses", "3 references")
+    refused(seq2seq("evaluate", "--hyp", empty, "--ref", empty), "nothing to score")
+    refused(seq2seq("evaluate", "--hyp", two, "--ref", str(tmp_path / "none")), "none: no such file")
+    refused(seq2seq("evaluate", "--hyp", two, "--ref", two, "--metric", "wer"), "no metric 'wer'")
+
+
+def test_the_exit_code_of_a_real_process(tmp_path: Path) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "seq2seq", "run", str(tmp_path / "none.yaml")],
+        capture_output=True,
+        text=True,
+        env={**os.environ},
+        check=False,
+    )
+    refused(Result(process.returncode, process.stdout, process.stderr), "no such recipe")

@@ -1,0 +1,80 @@
+"""The commands, as a user sees them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sacrebleu
+
+from tests.command_line import seq2seq
+from tests.toy import write_toy
+
+COMMANDS = ["run", "prepare", "train", "translate", "evaluate", "report", "plan", "validate", "schema"]
+
+
+def test_schema_is_json_schema_for_editors() -> None:
+    schema = json.loads(seq2seq("schema").out)
+    assert schema["$schema"].startswith("https://json-schema.org/")
+    assert {"name", "data", "model", "training"} <= schema["properties"].keys()
+    adam = schema["$defs"]["Adam"]
+    assert adam["additionalProperties"] is False and adam["properties"]["betas"]["description"]
+
+
+def test_validate_and_plan(tmp_path: Path) -> None:
+    recipe = write_toy(tmp_path)
+    assert "a valid recipe (toy, en-de)" in seq2seq("validate", str(recipe)).out
+    lines = seq2seq("plan", str(recipe)).out.splitlines()
+    assert [line.split()[0] for line in lines] == ["prepare", "train", "translate", "evaluate", "report"]
+    assert all("has not run yet" in line for line in lines)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_ends_with_where_to_look_and_how_to_translate(tmp_path: Path) -> None:
+    recipe = write_toy(tmp_path)
+    first = seq2seq("run", str(recipe))
+    assert first.code == 0
+    run = tmp_path / "run"
+    assert first.out.splitlines()[-2:] == [
+        f"report:    {run}/report/report.html",
+        f"translate: echo '...' | seq2seq translate {run}",
+    ]
+    assert "BLEU" in first.out and "nrefs:1" in first.out
+    second = seq2seq("run", str(recipe))
+    assert "nothing to do" in second.out
+    beam = seq2seq("plan", str(recipe), "decoding.beam_size=3").out.splitlines()
+    assert beam[0].split() == ["prepare", "fresh"] and beam[1].split() == ["train", "fresh"]
+    assert beam[2] == "translate  runs: decoding.beam_size 2 -> 3"
+    assert seq2seq("run", str(run)).out.startswith("nothing to do")
+    forced = seq2seq("evaluate", str(recipe), "decoding.beam_size=3")
+    assert forced.code == 0
+    assert json.loads((run / "model" / "config.json").read_text())["decoding"]["beam_size"] == 3
+
+
+def test_evaluate_agrees_with_sacrebleu(tmp_path: Path) -> None:
+    hypotheses, references = ["the cat sat on a mat", "a dog ran"], ["the cat sat on the mat", "the dog ran"]
+    for name, lines in (("hyp", hypotheses), ("ref", references)):
+        (tmp_path / name).write_text("".join(line + "\n" for line in lines))
+    files = ("--hyp", str(tmp_path / "hyp"), "--ref", str(tmp_path / "ref"))
+    scores = {score["metric"]: score for score in json.loads(seq2seq("evaluate", *files, "--json").out)}
+    assert scores["bleu"]["value"] == pytest.approx(sacrebleu.corpus_bleu(hypotheses, [references]).score)
+    assert scores["chrf"]["value"] == pytest.approx(sacrebleu.corpus_chrf(hypotheses, [references]).score)
+    assert scores["ter"]["value"] == pytest.approx(sacrebleu.corpus_ter(hypotheses, [references]).score)
+    table = seq2seq("evaluate", *files, "--metric", "chrf", "--bootstrap", "0").out
+    assert "chrF" in table and "BLEU" not in table
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_explains_itself(name: str) -> None:
+    result = seq2seq(name, "--help")
+    assert result.code == 0 and "Usage" in result.out
+
+
+def test_the_command_line_starts_without_torch() -> None:
+    code = "import sys, seq2seq.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    shown = subprocess.run(
+        [sys.executable, "-m", "seq2seq", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    assert all(name in shown for name in COMMANDS)
