@@ -207,7 +207,10 @@ def _train_unigram(form: str, texts: Texts, alphabet: list[str], vocab_size: int
         initial_alphabet=alphabet,
         show_progress=False,
     )
-    return _trained(models.Unigram(), form, texts, trainer)
+    # The library's trainer knows no unknown characters: it is not shown the ones that are to be unknown.
+    normalize, known = _normalizer(form).normalize_str, {" ", *alphabet}
+    shown = lambda: ("".join(c if c in known else " " for c in normalize(text)) for text in texts())  # noqa: E731
+    return _trained(models.Unigram(), form, shown, trainer)
 
 
 def _trained(model: models.Model, form: str, texts: Texts, trainer: trainers.Trainer) -> tokenizers.Tokenizer:

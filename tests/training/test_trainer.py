@@ -1,0 +1,160 @@
+"""The training loop by what it must keep: accumulation, bad steps, plateaus, patience, the running mean."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from seq2seq import recipe
+from seq2seq.bundle import weights_of
+from seq2seq.errors import UserError
+from seq2seq.nn.seq2seq import Seq2Seq
+from seq2seq.training.trainer import Trainer
+
+VOCAB = 20
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+class Pairs:
+    """Sentence pairs in memory: the source, and the same sentence as its translation."""
+
+    def __init__(self, count: int = 40) -> None:
+        random = np.random.default_rng(0)
+        self.rows = [np.array([*random.integers(4, VOCAB, random.integers(2, 6)), 2], np.int32) for _ in range(count)]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def lengths(self) -> Pair:
+        lengths = np.array([len(row) for row in self.rows], np.int32)
+        return lengths, lengths
+
+    def take(self, indices: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        rows = [self.rows[i] for i in indices]
+        return rows, rows
+
+
+def trainer(folder: Path, validate: Callable[[Seq2Seq], dict[str, float]] | None = None, **settings: object) -> Trainer:
+    """A trainer of a tiny model without dropout."""
+    values = {
+        "batch": {"tokens": 60},
+        "log_every": 1,
+        "max_epochs": 2,
+        "precision": "fp32",
+        "ema_decay": None,
+    } | settings
+    section = recipe.Training.model_validate(values)
+    torch.manual_seed(0)
+    stack = {"cell": "gru", "hidden_size": 8}
+    model = Seq2Seq(
+        recipe.Model.model_validate({"embedding": {"size": 8}, "encoder": stack, "decoder": stack}), VOCAB, VOCAB, 0
+    )
+    scores = validate or (lambda _: {"loss": 1.0, "bleu": 1.0, "chrf": 1.0})
+    return Trainer(
+        section,
+        model,
+        Pairs(),
+        None,
+        scores,
+        folder / "checkpoints",
+        folder / "log",
+        "id",
+        1,
+        torch.device("cpu"),
+        "fp32",  # type: ignore[arg-type]
+    )
+
+
+def records(folder: Path, kind: str) -> list[dict[str, float]]:
+    return [r for line in (folder / "log").read_text().splitlines() if (r := json.loads(line))["kind"] == kind]
+
+
+def test_accumulated_batches_give_the_gradient_of_one_large_batch(tmp_path: Path) -> None:
+    small = trainer(tmp_path / "a", optimizer={"kind": "sgd", "learning_rate": 0.1}, clip_norm=None)
+    pieces = [small._next_batches()[0]]
+    small.state.batch = 1
+    pieces += small._next_batches()
+    rows = [pair for piece in pieces for pair in zip(piece.src, piece.tgt_output, strict=True)]
+    whole = trainer(tmp_path / "b", optimizer={"kind": "sgd", "learning_rate": 0.1}, clip_norm=None)
+    from seq2seq.data.batching import collate  # noqa: PLC0415
+
+    large = collate(*([side[side != 0].numpy() for side in sides] for sides in zip(*rows, strict=True)))
+    small._update(pieces)
+    whole._update([large])
+    for name, weight in weights_of(small.model).items():
+        torch.testing.assert_close(weight, weights_of(whole.model)[name], atol=1e-6, rtol=1e-5)
+
+
+def test_updates_without_a_finite_loss_are_skipped_and_at_last_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trainer(tmp_path, max_epochs=9)
+    before = {name: weight.clone() for name, weight in weights_of(run.model).items()}
+    monkeypatch.setattr(run, "_loss", lambda _: (sum(w.sum() for w in run.parameters) * torch.nan, torch.tensor(1.0)))
+    with pytest.raises(UserError, match=r"10 updates in a row .*learning_rate"):
+        run.run()
+    assert all(torch.equal(weight, before[name]) for name, weight in weights_of(run.model).items())
+
+
+def test_training_ends_when_patience_does_and_keeps_the_best(tmp_path: Path) -> None:
+    bleu = iter([5.0, 7.0, 6.0, 6.5, 9.0])
+    run = trainer(
+        tmp_path,
+        lambda _: {"loss": 1.0, "bleu": next(bleu), "chrf": 1.0},
+        max_epochs=50,
+        early_stopping={"metric": "bleu", "patience": 2},
+    )
+    state = run.run()
+    assert [r["bleu"] for r in records(tmp_path, "validation")] == [5.0, 7.0, 6.0, 6.5]
+    assert state.best == 7.0
+    best = records(tmp_path, "validation")[1]["step"]
+    assert state.best_step == best
+    assert run.best_weights().keys() == weights_of(run.model).keys()
+
+
+def test_a_plateau_lowers_the_rate(tmp_path: Path) -> None:
+    run = trainer(
+        tmp_path,
+        max_epochs=6,
+        early_stopping={"patience": None},
+        schedule={"kind": "plateau", "factor": 0.5, "patience": 1},
+        optimizer={"kind": "adam", "learning_rate": 0.01},
+    )
+    run.run()
+    rates = sorted({r["learning_rate"] for r in records(tmp_path, "train")}, reverse=True)
+    assert rates == pytest.approx([0.01, 0.005, 0.0025])
+
+
+def test_validation_sees_the_running_mean_and_training_goes_on_with_its_own_weights(tmp_path: Path) -> None:
+    seen: list[torch.Tensor] = []
+
+    def validate(model: Seq2Seq) -> dict[str, float]:
+        seen.append(model.output.bias.detach().clone())
+        return {"loss": 1.0, "bleu": 1.0, "chrf": 1.0}
+
+    run = trainer(tmp_path, validate, max_epochs=1, ema_decay=0.9)
+    run.run()
+    assert run.mean is not None
+    assert torch.equal(seen[0], run.mean.weights["output.bias"])
+    assert not torch.equal(seen[0], run.model.output.bias)
+    assert torch.equal(run.best_weights()["output.bias"], seen[0])
+
+
+@pytest.mark.parametrize("limit", [{"max_steps": 3}, {"max_epochs": 1}])
+def test_the_last_update_is_validated(tmp_path: Path, limit: dict[str, int]) -> None:
+    state = trainer(tmp_path, **limit).run()
+    assert records(tmp_path, "validation")[-1]["step"] == state.step
+    assert limit.get("max_steps", state.step) == state.step
+
+
+def test_the_loss_falls(tmp_path: Path) -> None:
+    run = trainer(
+        tmp_path, max_epochs=40, optimizer={"kind": "adam", "learning_rate": 0.02}, early_stopping={"patience": None}
+    )
+    run.run()
+    losses = [r["loss"] for r in records(tmp_path, "train")]
+    assert losses[-1] < 0.6 * losses[0]
