@@ -9,6 +9,7 @@ import json
 import platform
 import resource
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -115,7 +116,7 @@ class Pipeline:
     """
 
     def __init__(self, recipe: Recipe, force: bool = False) -> None:
-        self.recipe = recipe
+        self.recipe, self.force = recipe, force
         self.folder = RunFolder(Path(recipe.output_dir))
         self.manifest = self._read_manifest(force)
         self.inputs = inputs_of(recipe)
@@ -129,6 +130,8 @@ class Pipeline:
 
     def start(self) -> None:
         """Note in the folder which recipe it belongs to."""
+        if self.force:
+            shutil.rmtree(self.folder.checkpoints, ignore_errors=True)
         write_json(self.folder.manifest, self.manifest)
         write_text(self.folder.recipe, dump_recipe(self.recipe))
 

@@ -91,7 +91,8 @@ class Runner:
         )
         trainer.run()
         bundle.save_bundle(folder.model, self._config(), trainer.best_weights(), folder.data)
-        return [folder.model, folder.log]
+        # Not the whole folder: the translate stage brings its config up to date.
+        return [folder.model / "model.safetensors", folder.log]
 
     def translate(self) -> list[Path]:
         """Translate every test set."""

@@ -47,9 +47,17 @@ def test_a_run_ends_with_where_to_look_and_how_to_translate(tmp_path: Path) -> N
     assert beam[0].split() == ["prepare", "fresh"] and beam[1].split() == ["train", "fresh"]
     assert beam[2] == "translate  runs: decoding.beam_size 2 -> 3"
     assert seq2seq("run", str(run)).out.startswith("nothing to do")
-    forced = seq2seq("evaluate", str(recipe), "decoding.beam_size=3")
-    assert forced.code == 0
-    assert json.loads((run / "model" / "config.json").read_text())["decoding"]["beam_size"] == 3
+    wider = seq2seq("evaluate", str(recipe), "decoding.beam_size=10")
+    assert wider.code == 0
+    assert json.loads((run / "model" / "config.json").read_text())["decoding"]["beam_size"] == 10
+    assert seq2seq("plan", str(recipe), "decoding.beam_size=10").out.splitlines()[1].split() == ["train", "fresh"]
+
+
+def test_force_trains_from_the_start(tmp_path: Path) -> None:
+    recipe = write_toy(tmp_path)
+    assert seq2seq("train", str(recipe)).code == 0
+    forced = seq2seq("train", str(recipe), "--force")
+    assert "epoch 1.00" in forced.err and "going on from" not in forced.err
 
 
 def test_evaluate_agrees_with_sacrebleu(tmp_path: Path) -> None:
