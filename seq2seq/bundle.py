@@ -91,6 +91,8 @@ def load_bundle(path: str | Path, device: torch.device) -> Bundle:
         raise UserError(f"{path}: {state} (looked for {folder / 'config.json'})")
     try:
         content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("config.json holds no object")
         if content.get("format") != FORMAT:
             raise UserError(
                 f"{folder}: a model of format {content.get('format')}; seq2seq {__version__} reads {FORMAT}"

@@ -150,6 +150,11 @@ def translate(
 ) -> None:
     """Translate stdin to stdout: one line for every line, in order."""
     if run.endswith((".yaml", ".yml")):
+        _without_effect(
+            {"--format": format != "text", "--n-best": n_best != 1, "--batch-size": batch_size != 32}
+            | {"--beam-size": beam_size is not None},
+            "set decoding.beam_size=N, or translate its run folder",
+        )
         _run_until("translate", run, settings, False, device, threads)
         return
     if settings:
@@ -188,6 +193,11 @@ def evaluate(
     if recipe is not None:
         if hyp or ref:
             raise UserError("evaluate: give a recipe, or --hyp and --ref, not both")
+        _without_effect(
+            {"--language": language != "en", "--metric": bool(metric), "--bootstrap": bootstrap != 1000}
+            | {"--json": as_json},
+            "set data.tgt, evaluation.metrics or evaluation.bootstrap; report/scores.json in the run folder is JSON",
+        )
         _run_until("evaluate", recipe, settings, False, device, threads)
         return
     if hyp is None or ref is None:
@@ -204,6 +214,13 @@ def evaluate(
         print_scores({hyp.name: scores}, Console())
 
 
+def _without_effect(given: dict[str, bool], mend: str) -> None:
+    """Refuse the options that a recipe decides."""
+    for option, is_given in given.items():
+        if is_given:
+            raise UserError(f"{option} has no effect on a recipe; {mend}")
+
+
 def _load(recipe: str, settings: list[str] | None) -> Recipe:
     """A recipe from its file, or from the run folder that it left."""
     from seq2seq.recipe_file import load_recipe
@@ -212,7 +229,9 @@ def _load(recipe: str, settings: list[str] | None) -> Recipe:
         return load_recipe(recipe, settings or [])
     if not (Path(recipe) / "recipe.yaml").exists():
         raise UserError(f"{recipe}: not a run folder (it has no recipe.yaml)")
-    return load_recipe(Path(recipe) / "recipe.yaml", [f"output_dir={json.dumps(recipe)}", *(settings or [])])
+    return load_recipe(
+        Path(recipe) / "recipe.yaml", [f"output_dir={json.dumps(recipe, ensure_ascii=False)}", *(settings or [])]
+    )
 
 
 def _run_until(

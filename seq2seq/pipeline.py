@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from seq2seq import __version__
 from seq2seq.data import corpus
@@ -44,6 +44,27 @@ class Verdict:
     stage: Stage
     reasons: list[str]
     """Empty where it is fresh."""
+
+
+class _Finished(BaseModel):
+    """What the manifest says of a stage that has ended well."""
+
+    inputs: Inputs
+    outputs: dict[str, int | None]
+    """Files and folders, from the run folder, with their bytes."""
+    finished: str
+    seconds: float
+    peak_memory_mib: int
+    versions: dict[str, str]
+    machine: str
+    command: str
+
+
+class _Manifest(BaseModel):
+    """What manifest.json holds."""
+
+    name: str
+    stages: dict[Stage, _Finished]
 
 
 def inputs_of(recipe: Recipe) -> dict[Stage, Inputs]:
@@ -160,14 +181,18 @@ class Pipeline:
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Keep other processes out of this run folder while the block lasts."""
-        self.folder.root.mkdir(parents=True, exist_ok=True)
-        with open(self.folder.root / ".lock", "w") as lock:
+        root = self.folder.root
+        with contextlib.ExitStack() as stack:
+            try:
+                root.mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context(open(root / ".lock", "w"))
+            except OSError as error:
+                mend = "name a folder that can be made and written to"
+                raise UserError(f"output_dir: {root}: {error.strerror}; {mend}") from None
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise UserError(
-                    f"{self.folder.root}: another seq2seq is at work on this run folder; wait for it"
-                ) from None
+                raise UserError(f"{root}: another seq2seq is at work on this run folder; wait for it") from None
             yield
 
     def _reasons(self, stage: Stage, stale: list[Stage]) -> list[str]:
@@ -199,16 +224,15 @@ class Pipeline:
                 raise UserError(f"output_dir: {root} exists and is not a run folder; name another, or add --force")
             return new
         try:
-            manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            owner, _ = manifest["name"], manifest["stages"]
-        except (ValueError, KeyError, TypeError):
+            manifest = _Manifest.model_validate_json(path.read_bytes())
+        except ValidationError:
             raise UserError(f"{path}: damaged; add --force to run everything anew") from None
-        if owner != self.recipe.name:
+        if manifest.name != self.recipe.name:
             raise UserError(
-                f"output_dir: {root} belongs to the recipe {owner!r}, not to {self.recipe.name!r}; "
+                f"output_dir: {root} belongs to the recipe {manifest.name!r}, not to {self.recipe.name!r}; "
                 "name another output_dir, or add --force to replace that run"
             )
-        return manifest
+        return manifest.model_dump()
 
 
 def peak_memory() -> int:

@@ -33,6 +33,18 @@ for _tag, _pattern, _first in [
     ),
 ]:
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))  # `010` is ten, not octal
+_PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "bool", "null", "int", "float")}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what a reader of YAML 1.1 (`no`) or of 1.2 (`1e-3`) would not take for a string."""
+
+
+_Dumper.yaml_implicit_resolvers = {
+    first: yaml.SafeDumper.yaml_implicit_resolvers.get(first, []) + _Loader.yaml_implicit_resolvers.get(first, [])
+    for first in yaml.SafeDumper.yaml_implicit_resolvers.keys() | _Loader.yaml_implicit_resolvers.keys()
+}
 
 
 @dataclass
@@ -68,12 +80,14 @@ def load_recipe(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
         raise UserError(f"{path}: no such recipe; see recipes/ for examples") from None
     except IsADirectoryError:
         raise UserError(f"{path}: this is a folder; name the recipe's YAML file") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{path}:{line}: not UTF-8; convert the file: iconv -f ITS-ENCODING -t UTF-8") from None
+    except OSError as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
-    tree = _parse(source, text, str(path))
-    if tree is None or not isinstance(tree, yaml.MappingNode):
+    source.data = _read(source, text, (), "")
+    if not isinstance(source.data, dict):
         raise UserError(f"{path}: a recipe is a mapping of keys (name, data, ...); this file has none")
-    source.data = _build(source, tree, (), "")
     for override in overrides:
         _override(source, override)
     try:
@@ -85,27 +99,37 @@ def load_recipe(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
 
 def dump_recipe(recipe: Recipe) -> str:
     """The recipe as YAML with every default written out; reading it back gives the same recipe."""
-    return yaml.safe_dump(recipe.model_dump(), sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump(recipe.model_dump(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _parse(source: _Source, text: str, place: str) -> yaml.Node | None:
+def _read(source: _Source, text: str, key: KeyPath, place: str) -> Any:
+    """Plain data from YAML text: the file's, or, where there is a `place`, one value of the command line."""
     try:
-        return yaml.compose(text, Loader=_Loader)
+        node = yaml.compose(text, Loader=_Loader)
+        return None if node is None else _build(source, node, key, place)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        where = f"{place}:{mark.line + 1}" if mark else place
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-        raise UserError(f"{where}: not valid YAML: {problem}; check the indentation and the colons") from None
+        line = mark.line if mark else text.count("\n", 0, getattr(error, "position", 0))
+        problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
+        mend = "use spaces, not tabs" if "\\t" in problem else "check the indentation and the colons"
+        raise UserError(f"{place or f'{source.path}:{line + 1}'}: not valid YAML: {problem}; {mend}") from None
+    except RecursionError:
+        raise UserError(f"{place or source.path}: too deep, or an alias within itself; write the values out") from None
 
 
 def _build(source: _Source, node: yaml.Node, key: KeyPath, place: str) -> Any:
     """Plain data from a YAML node, `${NAME}` filled in, each key's line noted."""
     source.places[key] = place or f"{source.path}:{node.start_mark.line + 1}"
+    if node.tag not in _PLAIN_TAGS:
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+        raise UserError(f"{source.place(key)}: {dotted(key)}: the tag {tag}; recipes hold plain values only, remove it")
     if isinstance(node, yaml.MappingNode):
         result: dict[str, Any] = {}
         for name_node, value_node in node.value:
-            name = str(name_node.value)
             line = place or f"{source.path}:{name_node.start_mark.line + 1}"
+            if not isinstance(name_node, yaml.ScalarNode):
+                raise UserError(f"{line}: {dotted(key)}: a key must be one word, not a list or a section")
+            name = str(name_node.value)
             if name in result:
                 raise UserError(f"{line}: {dotted((*key, name))}: this key stands twice; remove one")
             result[name] = _build(source, value_node, (*key, name), place)
@@ -124,10 +148,9 @@ def _scalar(source: _Source, node: yaml.Node, key: KeyPath) -> Any:
         tag = str(_Loader("").resolve(yaml.ScalarNode, filled, (True, False)))  # type: ignore[no-untyped-call]
     try:
         return _Loader("").construct_object(yaml.ScalarNode(tag, filled, node.start_mark, node.end_mark), deep=True)
-    except yaml.YAMLError as error:
-        raise UserError(
-            f"{source.place(key)}: {dotted(key)}: {getattr(error, 'problem', error)}; recipes hold plain values only"
-        ) from None
+    except (yaml.YAMLError, ValueError, KeyError):  # what the tag says, the text is not
+        shown = f"{filled[:40]!r} is no {tag.rpartition(':')[2]} that can be read"
+        raise UserError(f"{source.place(key)}: {dotted(key)}: {shown}; write a plain value") from None
 
 
 def _variable(source: _Source, match: re.Match[str], key: KeyPath) -> str:
@@ -145,23 +168,27 @@ def _override(source: _Source, text: str) -> None:
     """Set one `key.path=value` from the command line."""
     name, equals, value = text.partition("=")
     place = f"command line ({text})"
-    if not equals or not name or name.startswith("-"):
+    parts = name.split(".")
+    if not equals or "" in parts or name.startswith("-"):
         raise UserError(f"{place}: settings have the form key.path=value, as in training.max_epochs=3")
-    key: KeyPath = tuple(int(part) if part.isdigit() else part for part in name.split("."))
-    if key[:3] == ("data", "train", 0) and isinstance(source.data.get("data", {}).get("train"), dict):
-        key = (*key[:2], *key[3:])  # a single source may be written without a list
-    node = _parse(source, value, place)
-    section: Any = source.data
-    for depth, part in enumerate(key[:-1]):
-        if isinstance(section, list) and isinstance(part, int) and part < len(section):
-            section = section[part]
-            continue
-        if not isinstance(section, dict):
-            raise UserError(f"{place}: {dotted(key[:depth])} holds no keys")
-        section = section.setdefault(str(part), {})
-    if not isinstance(section, dict):
-        raise UserError(f"{place}: {dotted(key[:-1])} holds no keys")
-    section[str(key[-1])] = None if node is None else _build(source, node, key, place)
+    data = source.data.get("data")
+    if parts[:3] == ["data", "train", "0"] and isinstance(data, dict) and isinstance(data.get("train"), dict):
+        del parts[2]  # a single source may be written without a list
+    section: Any = {"": source.data}
+    step: str | int = ""
+    key: KeyPath = ()
+    for part in parts:
+        section, step = section[step], part
+        if isinstance(section, list):
+            if not part.isdecimal() or int(part) >= len(section):
+                raise UserError(f"{place}: {dotted(key)} has {len(section)} entries, counted from 0, and no {part!r}")
+            step = int(part)
+        elif not isinstance(section, dict):
+            raise UserError(f"{place}: {dotted(key)} holds no keys")
+        elif part not in section:
+            section[part], source.places[(*key, part)] = {}, place
+        key = (*key, step)
+    section[step] = _read(source, value, key, place)
     source.places[key] = place
 
 
@@ -172,10 +199,11 @@ def _explain_all(source: _Source, errors: ValidationError) -> list[str]:
         key, value = _written_path(source.data, error["loc"])
         if "key" in error.get("ctx", {}):
             key += tuple(str(error["ctx"]["key"]).split("."))
-        if error["type"] == "union_tag_invalid":
+        if error["type"] == "union_tag_invalid" and isinstance(value, dict):
             key += ("kind",)
         lines.setdefault(key, f"{source.place(key)}: {dotted(key)}: {_explain(error, value)}")
-    return list(lines.values())
+    # What a union says of a whole list is idle where one of its entries is wrong.
+    return [line for key, line in lines.items() if not any(key == other[: len(key)] != other for other in lines)]
 
 
 def _explain(error: Any, value: Any) -> str:
@@ -214,6 +242,7 @@ _PATTERNS = {
 
 
 def _plain(message: str) -> str:
+    message = re.sub(r"^(List|String) should have (.*?)( after validation, not \d+)?$", r"must have \2", message)
     return (
         message.replace("Input should be a valid", "must be a")
         .replace("Input should be", "must be")
@@ -227,12 +256,14 @@ def _written_path(data: Any, location: tuple[str | int, ...]) -> tuple[KeyPath, 
     tag_seen = False
     part: Any
     for depth, part in enumerate(location):
-        if isinstance(data, dict) and not tag_seen and part in (data.get("kind"), source_kind(data)):
+        if isinstance(data, dict) and not tag_seen and part in (data.get("kind"), source_kind(data), "custom"):
             tag_seen = True
         elif (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int)):
             key, data, tag_seen = (*key, part), data[part], False
         elif depth == len(location) - 1 and isinstance(part, str) and part != "[key]" and isinstance(data, dict):
             key, data = (*key, part), None  # a missing key
+        elif part == "[key]":
+            data = key[-1]  # the name itself is wrong, not what stands under it
     return key, data
 
 

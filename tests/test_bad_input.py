@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +40,7 @@ SETTINGS = [
     ("data.filter.max_len=3", "data.filter.max_len: unknown key; did you mean `max_length`?"),
     ("tokenizer.vocab=3000", "tokenizer.vocab: unknown key; did you mean `vocab_size`?"),
     ("model.encoder.hidden=3", "model.encoder.hidden: unknown key; did you mean `hidden_size`?"),
+    ("model.encoder.bidirectional=true", "model.encoder.bidirectional: unknown key; did you mean `direction`?"),
     ("model.encoder.rnn_type=gru", "model.encoder.rnn_type: unknown key; did you mean `cell`?"),
     ("model.decoder.num_layers=3", "model.decoder.num_layers: unknown key; did you mean `layers`?"),
     ("model.tied_embeddings=true", "model.tied_embeddings: unknown key"),
@@ -59,9 +59,15 @@ SETTINGS = [
     ("training.schedule={kind: constant, factor: 0.5}", "training.schedule.factor: unknown key"),
     ("data.valid.weight=2.0", "data.valid.weight: a weight has no effect outside the training data; remove it"),
     ("data.test.toy.weight=2.0", "data.test.toy.weight: a weight has no effect"),
+    ("model.encoder.attention={kind: bahdanau}", "model.encoder.attention: unknown key"),
+    ("data.train={tsv: x, src_field: en}", "data.train.src_field: unknown key; the keys here are weight, tsv"),
+    ("data.train={files: 'x.{lang}', tsv: y}", "data.train.tsv: unknown key; the keys here are weight, files"),
+    ("data.test={'': {files: 'x.{lang}'}}", "only letters, digits, `.`, `_` and `-`, not ''"),
+    ("data.test={.a: {files: 'x.{lang}'}}", "only letters, digits, `.`, `_` and `-`, not '.a'"),
+    (f"name={'x' * 101}", "name: must have at most 100 characters"),
     # names
-    ("model.encoder.cell=rnn", "model.encoder.cell: must be one of rnn_tanh, rnn_relu, lstm, gru, not 'rnn'"),
-    ("model.decoder.attention.kind=mlp", "model.decoder.attention.kind: must be one of none, bahdanau"),
+    ("model.encoder.cell=rnn_tanh", "not 'rnn_tanh'; did you mean `rnn`?"),
+    ("model.decoder.attention.kind=mlp", "model.decoder.attention.kind: must be one of none, "),
     ("model.decoder.attention.kind=dot", "did you mean `luong_dot`?"),
     (
         "training.optimizer.kind=adm",
@@ -88,16 +94,35 @@ SETTINGS = [
     ("model.decoder=3", "model.decoder: must be a section of keys, not 3"),
     ("training.max_epochs=null", "training.max_epochs: must be an integer, not None"),
     ("training.max_epochs=[3]", "training.max_epochs: must be an integer, not [3]"),
-    ("model.encoder.bidirectional=1", "model.encoder.bidirectional: must be a boolean, not 1"),
+    ("model.encoder.direction=1", "model.encoder.direction: must be one of forward, "),
     ("training.optimizer.learning_rate=fast", "training.optimizer.learning_rate: must be a number, not 'fast'"),
     ("evaluation.metrics=bleu", "evaluation.metrics: must be a list, not 'bleu'"),
+    ("data=null", "data: must be a section of keys, not None"),
+    ("data.src=null", "data.src: must be a string, not None"),
+    ("data.valid=[]", "data.valid: not a data source"),
+    ("data.train={files: 5}", "data.train.files: must be a string, not 5"),
+    ("data.train={files: [1, 2]}", "data.train.files.0: must be a string, not 1"),
+    ("training.optimizer={}", "training.optimizer: this section needs its `kind`"),
+    ("training.label_smoothing=true", "training.label_smoothing: must be a number, not True"),
+    ("seed=!!int x", "seed: 'x' is no int that can be read"),
+    ("seed=!!bool x", "seed: 'x' is no bool that can be read"),
+    ("seed=!!python/object:os.system x", "seed: the tag !!python/object:os.system; recipes hold plain values only"),
+    (f"seed={'1' * 5000}", "is no int that can be read"),
+    (f"seed={'[' * 2000}", "too deep"),
+    ("seed=*a", "(seed=*a): not valid YAML: found undefined alias"),
+    ("data.filter={[a, b]: 3}", "data.filter: a key must be one word"),
     # values
+    ("training.optimizer.betas=[0.9]", "training.optimizer.betas: must have at least 2 items, but is [0.9]"),
+    ("decoding.max_length.ratio=.nan", "decoding.max_length.ratio: must be a finite number, but is nan"),
+    ("seed=2147483648", "seed: must be less than 2147483648"),
     ("seed=-1", "seed: must be greater than or equal to 0, but is -1"),
     ("training.max_epochs=0", "training.max_epochs: must be greater than 0, but is 0"),
     ("training.label_smoothing=1.0", "training.label_smoothing: must be less than 1, but is 1.0"),
     ("training.teacher_forcing.ratio=1.5", "training.teacher_forcing.ratio: must be less than or equal to 1"),
     ("training.optimizer.learning_rate=0", "training.optimizer.learning_rate: must be greater than 0"),
-    ("training.optimizer.learning_rate=.nan", "training.optimizer.learning_rate"),
+    ("training.optimizer.learning_rate=.nan", "training.optimizer.learning_rate: must be a finite number, but is nan"),
+    ("training.optimizer.learning_rate=.inf", "training.optimizer.learning_rate: must be a finite number, but is inf"),
+    ("training.optimizer.betas=[0.9, 1e999]", "training.optimizer.betas.1: must be a finite number, but is inf"),
     ("model.encoder.dropout=-0.1", "model.encoder.dropout: must be greater than or equal to 0"),
     ("decoding.beam_size=0", "decoding.beam_size: must be greater than or equal to 1, but is 0"),
     ("data.filter.max_length_ratio=1.0", "data.filter.max_length_ratio: must be greater than 1"),
@@ -122,16 +147,29 @@ SETTINGS = [
     # overrides
     ("beam_size", "settings have the form key.path=value"),
     ("=3", "settings have the form key.path=value"),
+    ("a..b=3", "settings have the form key.path=value"),
+    ("data.train.0.files.0=x", "data.train.files holds no keys"),
+    ("data.train.3.weight=2.0", "command line (data.train.3.weight=2.0): data.train.3: unknown key"),
+    ("3.x=4", "command line (3.x=4): 3: unknown key"),
     ("name.x=3", "name holds no keys"),
     ("seed={a: b", "not valid YAML"),
 ]
 
 
-@pytest.mark.parametrize(("settings", "words"), SETTINGS, ids=[s for s, _ in SETTINGS])
+@pytest.mark.parametrize(("settings", "words"), SETTINGS, ids=[s[:60] for s, _ in SETTINGS])
 def test_bad_settings(recipe: Path, settings: str, words: str) -> None:
     split = settings.split(" ") if " model." in settings or " tokenizer." in settings else [settings]
     refused(seq2seq("validate", str(recipe), *split), words)
 
+
+GOOD = """\
+name: x
+data:
+  src: en
+  tgt: de
+  train: {builtin: cldr}
+  valid: {builtin: cldr}
+"""
 
 RECIPES = [
     ("", "a recipe is a mapping of keys"),
@@ -139,7 +177,35 @@ RECIPES = [
     ("name: x\nname: y\n", ":2: name: this key stands twice; remove one"),
     ("name: [x\n", "not valid YAML"),
     ("name: x\n\tdata: y\n", ":2: not valid YAML"),
-    ("name: !!python/object:os.system x\n", ":1: name:"),
+    ("name: !!python/object:os.system x\n", ":1: name: the tag !!python/object:os.system"),
+    ("name: x\ndata: !!python/dict {a: b}\n", ":2: data: the tag !!python/dict"),
+    ("name: x\ndata:\n  train: !mine [a]\n", ":3: data.train: the tag !mine"),
+    ("name: !!binary aGVsbG8=\n", ":1: name: the tag !!binary"),
+    ("name: x\ndata: &a\n  src: *a\n", "an alias within itself"),
+    ("name: " + "[" * 3000, "too deep"),
+    ("name: x\nseed: \x01\n", ":2: not valid YAML: special characters"),
+    ("name: x\n\tseed: 1\n", "use spaces, not tabs"),
+    ("name: x\n---\nname: y\n", ":2: not valid YAML"),
+    ("name: 'x\n", "not valid YAML"),
+    ("hello\n", "a recipe is a mapping of keys"),
+    ("# nothing\n", "a recipe is a mapping of keys"),
+    (GOOD + "sed: 3\n", ":7: sed: unknown key; did you mean `seed`?"),
+    (GOOD + "model:\n  encoder:\n    hiden_size: 3\n", ":9: model.encoder.hiden_size: unknown key; did you mean"),
+    (
+        GOOD + "training:\n  optimizer:\n    kind: sgd\n    betas: [0.1, 0.2]\n",
+        ":10: training.optimizer.betas: unknown",
+    ),
+    (GOOD + "training:\n  max_epochs: b\n  max_steps: c\n", ":8: training.max_epochs: must be an integer, not 'b'\n"),
+    (
+        GOOD.replace("valid: {builtin: cldr}", "valid:\n    builtin: cldr\n    weight: 3.0"),
+        ":8: data.valid.weight: a weight has no effect",
+    ),
+    (GOOD + "  tset: {}\n", ":7: data.tset: unknown key; did you mean `test`?"),
+    (
+        GOOD + "model:\n  decoder:\n    hidden_size: 20\n    attention: {kind: luong_dot}\n",
+        ":10: model.decoder.attention.kind: luong_dot needs encoder outputs (512 numbers)",
+    ),
+    (GOOD.replace("tgt: de", "tgt: ${SEQ2SEQ_NOT_SET}"), ":4: data.tgt: the environment variable SEQ2SEQ_NOT_SET"),
     ("name: ${SEQ2SEQ_NOT_SET}\n", ":1: name: the environment variable SEQ2SEQ_NOT_SET is not set"),
     ("seed: 1\n", "name: this key is missing; add it"),
     ("name: x\n", "data: this key is missing; add it"),
@@ -160,8 +226,20 @@ def test_bad_recipes(tmp_path: Path, text: str, words: str) -> None:
 def test_recipes_that_cannot_be_read(tmp_path: Path) -> None:
     refused(seq2seq("run", str(tmp_path / "none.yaml")), "none.yaml: no such recipe; see recipes/")
     refused(seq2seq("run", str(tmp_path)), "not a run folder")
-    (tmp_path / "latin.yaml").write_bytes("name: käse\n".encode("latin-1"))
-    refused(seq2seq("run", str(tmp_path / "latin.yaml")), "latin.yaml: cannot be read")
+    (tmp_path / "latin.yaml").write_bytes("seed: 1\nname: käse\n".encode("latin-1"))
+    refused(seq2seq("run", str(tmp_path / "latin.yaml")), "latin.yaml:2: not UTF-8")
+
+
+def test_a_setting_below_a_section_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("name: x\ndata: 5\n")
+    refused(seq2seq("plan", str(tmp_path / "recipe.yaml"), "data.train.0.weight=2.0"), "data holds no keys")
+
+
+def test_a_setting_for_an_entry_that_the_list_lacks(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(GOOD.replace("{builtin: cldr}", "[{builtin: cldr}]", 1))
+    for entry in ("3", "last"):
+        result = seq2seq("plan", str(tmp_path / "recipe.yaml"), f"data.train.{entry}.weight=2.0")
+        refused(result, f"data.train has 1 entries, counted from 0, and no {entry!r}")
 
 
 def data_error(recipe: Path, tmp_path: Path, train: str, *words: str) -> None:
@@ -288,6 +366,20 @@ def test_damaged_models(run: Path, tmp_path: Path, name: str, damage: str) -> No
     refused(seq2seq("translate", str(model)), str(model))
 
 
+def test_options_without_effect_on_a_recipe(recipe: Path, run: Path) -> None:
+    for command, option in [
+        ("translate", ["--format", "jsonl"]),
+        ("translate", ["--n-best", "3"]),
+        ("translate", ["--beam-size", "3"]),
+        ("translate", ["--batch-size", "3"]),
+        ("evaluate", ["--json"]),
+        ("evaluate", ["--metric", "bleu"]),
+        ("evaluate", ["--bootstrap", "5"]),
+        ("evaluate", ["--language", "ja"]),
+    ]:
+        refused(seq2seq(command, str(recipe), *option), f"{option[0]} has no effect on a recipe")
+
+
 def test_bad_evaluate_commands(recipe: Path, tmp_path: Path) -> None:
     for name, text in (("two", "a\nb\n"), ("three", "a\nb\nc\n"), ("empty", "")):
         (tmp_path / name).write_text(text)
@@ -301,12 +393,46 @@ def test_bad_evaluate_commands(recipe: Path, tmp_path: Path) -> None:
     refused(seq2seq("evaluate", "--hyp", two, "--ref", two, "--metric", "wer"), "no metric 'wer'")
 
 
-def test_the_exit_code_of_a_real_process(tmp_path: Path) -> None:
-    process = subprocess.run(
-        [sys.executable, "-m", "seq2seq", "run", str(tmp_path / "none.yaml")],
-        capture_output=True,
-        text=True,
-        env={**os.environ},
-        check=False,
-    )
-    refused(Result(process.returncode, process.stdout, process.stderr), "no such recipe")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "none.yaml"], "none.yaml: no such recipe; see recipes/"),
+        (["validate", "bad.yaml"], "bad.yaml:7: sed: unknown key; did you mean `seed`?"),
+        (["evaluate", "--hyp", "latin", "--ref", "latin"], "latin:1: not UTF-8"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_the_exit_code_of_a_real_process(tmp_path: Path, arguments: list[str], words: str) -> None:
+    (tmp_path / "bad.yaml").write_text(GOOD + "sed: 3\n")
+    (tmp_path / "latin").write_bytes(b"\xe4\n")
+    command = [sys.executable, "-m", "seq2seq", *arguments]
+    process = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    refused(Result(process.returncode, process.stdout, process.stderr), words)
+
+
+def test_misuse_of_options_ends_with_exit_code_2_too() -> None:
+    """typer's own messages: a usage line and a box."""
+    for arguments in (["run"], ["transalte"], ["validate", "--foo"], ["translate", "x", "--n-best", "0"]):
+        result = seq2seq(*arguments)
+        assert result.code == 2 and result.out == "" and "Traceback" not in result.err, result
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[]", '{"name": "toy"}', *(f'{{"name": "toy", "stages": {s}}}' for s in ("[]", '{"prepare": {}}', '{"x": 3}'))],
+)
+def test_manifests_of_another_shape(recipe: Path, tmp_path: Path, content: str) -> None:
+    (tmp_path / "manifest.json").write_text(content)
+    refused(seq2seq("plan", str(recipe), f"output_dir={tmp_path}"), "manifest.json: damaged", "--force")
+
+
+def test_a_run_folder_that_cannot_be_made(recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    result = seq2seq("prepare", str(recipe), f"output_dir={tmp_path}/file/run")
+    refused(result, "output_dir: ", "file/run: Not a directory; name a folder")
+
+
+@pytest.mark.parametrize("content", ["[]", "null", '"x"'])
+def test_a_config_that_is_no_object(run: Path, tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.json").write_text(content)
+    refused(seq2seq("translate", str(tmp_path)), "damaged: config.json holds no object")

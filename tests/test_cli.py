@@ -1,5 +1,6 @@
 """The commands, as a user sees them."""
 
+import inspect
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import sacrebleu
 
+from seq2seq.cli import app
 from tests.command_line import seq2seq
 from tests.toy import write_toy
 
@@ -69,14 +71,35 @@ def test_evaluate_agrees_with_sacrebleu(tmp_path: Path) -> None:
     assert scores["bleu"]["value"] == pytest.approx(sacrebleu.corpus_bleu(hypotheses, [references]).score)
     assert scores["chrf"]["value"] == pytest.approx(sacrebleu.corpus_chrf(hypotheses, [references]).score)
     assert scores["ter"]["value"] == pytest.approx(sacrebleu.corpus_ter(hypotheses, [references]).score)
+    whole = seq2seq("evaluate", *files).out
+    for score in scores.values():
+        assert f"{score['value']:.2f}" in whole and score["signature"] in whole
     table = seq2seq("evaluate", *files, "--metric", "chrf", "--bootstrap", "0").out
     assert "chrF" in table and "BLEU" not in table
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_command_explains_itself(name: str) -> None:
+def test_each_command_explains_itself(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     result = seq2seq(name, "--help")
     assert result.code == 0 and "Usage" in result.out
+    function = next(c.callback for c in app.registered_commands if c.callback and c.callback.__name__ == name)
+    arguments = {"recipe", "settings", "run"}
+    for parameter in inspect.signature(function).parameters.keys() - arguments:
+        option = "--json" if parameter == "as_json" else f"--{parameter.replace('_', '-')}"
+        assert option in result.out, option
+
+
+def test_every_command_is_tested() -> None:
+    assert {c.callback.__name__ for c in app.registered_commands if c.callback} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", ["plain", "mit Leerzeichen", "日本", "\U0001f600", "a'b\"c", "1e3"])
+def test_a_run_folder_of_any_name_is_a_recipe(name: str, tmp_path: Path) -> None:
+    recipe, folder = write_toy(tmp_path, train=20), tmp_path / name
+    assert seq2seq("prepare", str(recipe), f"output_dir={json.dumps(str(folder), ensure_ascii=False)}").code == 0
+    again = seq2seq("plan", str(folder))
+    assert again.code == 0 and again.out.splitlines()[0].split() == ["prepare", "fresh"], again
 
 
 def test_the_command_line_starts_without_torch() -> None:

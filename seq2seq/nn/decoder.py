@@ -10,7 +10,7 @@ from seq2seq import recipe
 from seq2seq.nn.attention import make_attention
 from seq2seq.nn.cells import State
 from seq2seq.nn.encoder import Memory
-from seq2seq.nn.stack import DecoderStack, Masks
+from seq2seq.nn.stack import NO_MASKS, DecoderStack, Masks
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,10 @@ class DecoderState:
 
     layers: list[State]
     """By layer; each tensor [batch, beam, hidden]."""
-    fed: Float[Tensor, "batch beam output"] | None
-    """The last attentional state, where it is fed back."""
+    fed: Float[Tensor, "batch beam fed"] | None
+    """What the last step saw (attentional state or context), where it is fed back."""
+    history: Float[Tensor, "batch beam src_len"] | None
+    """Where the steps before looked, where the attention depends on it."""
     attention: Float[Tensor, "batch beam src_len"] | None
     """The last step's weights over the source."""
 
@@ -31,30 +33,60 @@ class DecoderState:
             return part.flatten(0, 1).index_select(0, rows.flatten()).view(*rows.shape, part.shape[-1])
 
         layers = [tuple(pick(part) for part in state) for state in self.layers]
-        return DecoderState(layers, None if self.fed is None else pick(self.fed), None)
+        fed, history = (None if part is None else pick(part) for part in (self.fed, self.history))
+        return DecoderState(layers, fed, history, None)
+
+
+class Readout(nn.Module):
+    """The attentional state, from what the stack and the attention give.
+
+    tanh: tanh(W [h; context]) (Luong et al. 2015, equation 5); h itself where there is no
+    attention and the sizes agree (Sutskever et al. 2014). maxout: the larger of each pair of
+    W [h; context; y_{t-1}] + b (Bahdanau et al. 2015, appendix A.2.2; Goodfellow et al. 2013).
+    """
+
+    def __init__(self, kind: str, sizes: tuple[int, int, int], output_size: int) -> None:
+        super().__init__()
+        hidden, context, embedding = sizes
+        self.maxout = kind == "maxout"
+        self.weight = None
+        if self.maxout:
+            self.weight = nn.Linear(hidden + context + embedding, 2 * output_size)
+        elif context or hidden != output_size:
+            self.weight = nn.Linear(hidden + context, output_size)
+
+    def forward(self, h: Tensor, context: Tensor | None, embedded: Tensor) -> Float[Tensor, "batch time output"]:
+        if self.weight is None:
+            return h
+        parts = [h] if context is None else [h, context.to(h.dtype)]
+        if self.maxout:
+            pairs = self.weight(torch.cat([*parts, embedded.to(h.dtype)], -1)).unflatten(-1, (-1, 2))
+            larger: Tensor = pairs.amax(-1)
+            return larger
+        return torch.tanh(self.weight(torch.cat(parts, -1)))
 
 
 class Decoder(nn.Module):
-    """Recurrent layers, attention queried by the top one, and the attentional state.
-
-    a_t = tanh(W [h_t; context_t]) (Luong et al. 2015, equation 5). Without attention it is
-    tanh(W h_t), or h_t itself where the sizes agree (Sutskever et al. 2014).
-    """
+    """Recurrent layers, attention queried by one of their states, and the readout."""
 
     def __init__(self, section: recipe.Model, output_size: int) -> None:
         super().__init__()
-        decoder, memory_size = section.decoder, section.memory_size
-        self.feeding = decoder.input_feeding
-        self.stack = DecoderStack(decoder, section.embedding.size + (output_size if self.feeding else 0))
-        self.attention = make_attention(decoder.attention, decoder.hidden_size, memory_size)
-        combined = decoder.hidden_size + (memory_size if self.attention else 0)
-        self.combine = nn.Linear(combined, output_size) if self.attention or combined != output_size else None
-        self.output_size = output_size
+        decoder, context_size, embedding = section.decoder, section.memory_size, section.embedding.size
+        self.attend, self.feeding = decoder.attend, decoder.input_feeding
+        self.fed_size = context_size if self.attend == "first" else output_size
+        joined = {"top": self.fed_size * self.feeding, "first": self.fed_size * self.feeding, "previous": context_size}
+        self.stack = DecoderStack(
+            decoder, embedding + joined[self.attend], context_size if self.attend == "first" else 0
+        )
+        query_size = {"top": self.stack.sizes[-1], "first": self.stack.sizes[1], "previous": decoder.hidden_size}
+        self.attention = make_attention(decoder.attention, query_size[self.attend], context_size)
+        seen = context_size if self.attention else 0
+        self.readout = Readout(decoder.readout, (self.stack.sizes[-1], seen, embedding), output_size)
 
     @property
     def states(self) -> int:
         """Tensors of a layer's state."""
-        return self.stack.cells[0].states
+        return self.stack.layers[0].cell.states
 
     def keys(self, outputs: Float[Tensor, "batch src_len memory"]) -> Tensor:
         """The encoder's outputs as the scores need them."""
@@ -62,24 +94,26 @@ class Decoder(nn.Module):
 
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first token, one hypothesis a sentence."""
-        fed = None
-        if self.feeding:
-            fed = memory.outputs.new_zeros(memory.outputs.shape[0], 1, self.output_size)
+        batch, src_len, _ = memory.outputs.shape
+        fed = memory.outputs.new_zeros(batch, 1, self.fed_size) if self.feeding else None
+        follows = self.attention is not None and self.attention.follows
+        history = torch.zeros_like(memory.padding).expand(batch, 1, src_len) if follows else None
         layers = [tuple(part.unsqueeze(1) for part in state) for state in memory.first]
-        return DecoderState(layers, fed, None)
+        return DecoderState(layers, fed, history, None)
 
     def forward(
         self, embedded: Float[Tensor, "batch tgt_len embedding"], memory: Memory
     ) -> Float[Tensor, "batch tgt_len output"]:
         """Teacher forcing: every position's attentional state from the reference's tokens before it.
 
-        Without input feeding no position waits for the attention of the one before: each layer
-        runs once over the sequence, and all attention is one product.
+        Where no position waits for the attention of the one before, each layer runs once over
+        the sequence, and all attention is one product.
         """
-        if not self.feeding:
-            hidden = self.stack(embedded, memory.first, self.stack.masks(embedded))
-            return self._attend(hidden, memory)[0]
         state, masks = self.start(memory), self.masks(embedded)
+        if state.fed is None and state.history is None and self.attend != "previous":
+            view = _View(self, memory, None)
+            hidden, _ = self.stack(embedded, memory.first, masks, view.look if self.attend == "first" else None)
+            return self._read(hidden, view, embedded)
         outputs = []
         for t in range(embedded.shape[1]):
             output, state = self.step(embedded[:, t : t + 1], state, memory, masks)
@@ -87,21 +121,49 @@ class Decoder(nn.Module):
         return torch.cat(outputs, 1)
 
     def step(
-        self, embedded: Float[Tensor, "batch beam embedding"], state: DecoderState, memory: Memory, masks: Masks = None
+        self,
+        embedded: Float[Tensor, "batch beam embedding"],
+        state: DecoderState,
+        memory: Memory,
+        masks: Masks = NO_MASKS,
     ) -> tuple[Float[Tensor, "batch beam output"], DecoderState]:
         """One token of every hypothesis: its attentional state, and the next state."""
-        x = embedded if state.fed is None else torch.cat([embedded, state.fed.to(embedded.dtype)], -1)
-        hidden, layers = self.stack.step(x, state.layers, masks)
-        output, weights = self._attend(hidden, memory)
-        return output, DecoderState(layers, output if self.feeding else None, weights)
+        view = _View(self, memory, state.history)
+        fed = view.look(state.layers[-1][0]) if self.attend == "previous" else state.fed
+        x = embedded if fed is None else torch.cat([embedded, fed.to(embedded.dtype)], -1)
+        hidden, layers = self.stack.step(x, state.layers, masks, view.look if self.attend == "first" else None)
+        output = self._read(hidden, view, embedded)
+        following = (view.context if self.attend == "first" else output) if self.feeding else None
+        return output, DecoderState(layers, following, view.followed(), view.weights)
 
     def masks(self, embedded: Float[Tensor, "batch time embedding"]) -> Masks:
         """Dropout masks that hold for all steps of a sentence."""
         return self.stack.masks(embedded)
 
-    def _attend(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
-        weights = None
-        if self.attention is not None:
-            context, weights = self.attention(hidden, memory.keys, memory.outputs, memory.padding)
-            hidden = torch.cat([hidden, context.to(hidden.dtype)], -1)
-        return (hidden if self.combine is None else torch.tanh(self.combine(hidden))), weights
+    def _read(self, hidden: Tensor, view: "_View", embedded: Tensor) -> Tensor:
+        if self.attend == "top" and self.attention is not None:
+            view.look(hidden)
+        output: Tensor = self.readout(hidden, view.context, embedded)
+        return output
+
+
+class _View:
+    """One look at the memory: the context, and the weights that made it."""
+
+    def __init__(self, decoder: Decoder, memory: Memory, history: Tensor | None) -> None:
+        self.attention, self.memory, self.history = decoder.attention, memory, history
+        self.context: Tensor | None = None
+        self.weights: Tensor | None = None
+
+    def look(self, queries: Tensor) -> Tensor:
+        """The context of these queries, [batch, queries, memory]."""
+        assert self.attention is not None
+        memory = self.memory
+        self.context, self.weights = self.attention(queries, memory.keys, memory.outputs, memory.padding, self.history)
+        return self.context
+
+    def followed(self) -> Tensor | None:
+        """The history for the next step."""
+        if self.attention is None or self.history is None or self.weights is None:
+            return None
+        return self.attention.follow(self.history, self.weights)

@@ -72,7 +72,8 @@ class Bridge(nn.Module):
         self.kind, self.states = section.bridge, states
         self.layers, self.size = section.decoder.layers, section.decoder.hidden_size
         if self.kind == "project":
-            self.weight = nn.Linear(section.memory_size, self.layers * states * self.size)
+            top = section.encoder.hidden_size * len(section.encoder.directions[-1])
+            self.weight = nn.Linear(top, self.layers * states * self.size)
 
     def forward(self, finals: list[State]) -> list[State]:
         if self.kind == "copy":

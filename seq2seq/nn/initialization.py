@@ -2,22 +2,20 @@
 
 import math
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from seq2seq.nn.cells import Cell, LstmCell
+from seq2seq import recipe
 
 
 def initialize(model: nn.Module) -> None:
-    """Set every weight, module by module.
+    """Set the weights of embeddings and linear layers (recurrent cells set their own, as their recipe says).
 
-    Recurrent layers: uniform in +-1/sqrt(hidden), biases 0, the LSTM's forget bias 1 (Gers et
-    al. 2000; Jozefowicz et al. 2015). Embeddings: normal with deviation 1/sqrt(size), padding 0.
-    Everything else: Glorot & Bengio 2010, biases 0.
+    Embeddings: normal with deviation 1/sqrt(size), padding 0. Linear layers: Glorot & Bengio
+    2010, biases 0.
     """
     for module in model.modules():
-        if isinstance(module, Cell):
-            _initialize_cell(module)
-        elif isinstance(module, nn.Embedding):
+        if isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, 0, module.embedding_dim**-0.5)
             if module.padding_idx is not None:
                 nn.init.zeros_(module.weight[module.padding_idx : module.padding_idx + 1].detach())
@@ -27,13 +25,35 @@ def initialize(model: nn.Module) -> None:
                 nn.init.zeros_(module.bias)
 
 
-def _initialize_cell(cell: Cell) -> None:
-    hidden = cell.kernel.hidden_size
-    bound = 1 / math.sqrt(hidden)
-    for name, parameter in cell.kernel.named_parameters():
-        if name.startswith("weight"):
-            nn.init.uniform_(parameter, -bound, bound)
-        else:
-            nn.init.zeros_(parameter)
-    if isinstance(cell, LstmCell):
-        nn.init.ones_(cell.weight("bias_ih_l0")[hidden : 2 * hidden].detach())  # gates i, f, g, o
+@torch.no_grad()
+def fill(weight: Tensor | None, section: recipe.Initializer, hidden_size: int) -> None:
+    """Fill a cell's weight [gates * hidden, inputs] or bias [gates * hidden] as a recipe says; None: do nothing."""
+    if weight is None or weight.numel() == 0:
+        return
+    if isinstance(section, recipe.UniformInitializer):
+        bound = section.range if section.range is not None else 1 / math.sqrt(hidden_size)
+        nn.init.uniform_(weight, -bound, bound)
+    elif isinstance(section, recipe.NormalInitializer):
+        nn.init.normal_(weight, 0, section.deviation)
+    elif section.kind == "zeros":
+        nn.init.zeros_(weight)
+    elif section.kind == "ones":
+        nn.init.ones_(weight)
+    elif section.kind == "identity":  # of each gate (Le et al. 2015)
+        blocks = weight.reshape(-1, hidden_size, weight.shape[-1] if weight.dim() > 1 else 1)
+        weight.copy_(torch.eye(*blocks.shape[1:], dtype=weight.dtype).expand_as(blocks).reshape(weight.shape))
+    else:
+        _fill_by_fan(weight if weight.dim() > 1 else weight.unsqueeze(1), section.kind)
+
+
+def _fill_by_fan(weight: Tensor, kind: str) -> None:
+    if kind == "orthogonal":
+        nn.init.orthogonal_(weight)
+    elif kind == "glorot_uniform":
+        nn.init.xavier_uniform_(weight)
+    elif kind == "glorot_normal":
+        nn.init.xavier_normal_(weight)
+    elif kind == "he_uniform":
+        nn.init.kaiming_uniform_(weight, nonlinearity="relu")
+    else:
+        nn.init.kaiming_normal_(weight, nonlinearity="relu")

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from seq2seq import recipe
 from seq2seq.nn.decoder import Decoder, DecoderState
@@ -58,11 +59,12 @@ class Seq2Seq(nn.Module):
             tgt_input: <s> and the reference without its last token.
             teacher_forcing: chance that a step is fed `tgt_input` and not the model's own last choice.
         """
-        memory = self.encode(src, src_lengths)
-        if teacher_forcing >= 1:
-            states: Tensor = self.decoder(self._embed(self.tgt_embedding, tgt_input), memory)
-        else:
-            states = self._partly_forced(memory, tgt_input, teacher_forcing)
+        with parametrize.cached():  # dropped weights are the same ones at all steps
+            memory = self.encode(src, src_lengths)
+            if teacher_forcing >= 1:
+                states: Tensor = self.decoder(self._embed(self.tgt_embedding, tgt_input), memory)
+            else:
+                states = self._partly_forced(memory, tgt_input, teacher_forcing)
         dropped: Tensor = self.output_dropout(states)
         return dropped
 

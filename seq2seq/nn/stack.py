@@ -1,128 +1,184 @@
-"""Layers over time: cells run along sequences, one above the other.
+"""Stacks: layers one above the other, with what connects them and the dropout between them.
 
-Padding never changes a result: what stands behind a sentence's end is not seen by any
-position before it, and the last states are those of the sentence's own end.
+`EncoderStack` reads whole padded batches in any direction; `DecoderStack` runs forward, over a
+sequence or a step at a time, from a state that can be carried on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seq2seq import recipe
-from seq2seq.nn.cells import Cell, State, make_cell
+from seq2seq.nn.cells import State
+from seq2seq.nn.layer import Inside, Layer, dropout_mask
 
-Masks = list[Float[Tensor, "batch 1 _"]] | None
+
+class Connection(nn.Module):
+    """What a layer gives on, from its input x and its output h.
+
+    residual: x + h (He et al. 2016). highway: T * h + (1 - T) * x, T = sigma(x W + b), b = -1 at
+    first (Srivastava et al. 2015). dense: [x; h] (Huang et al. 2017). Where x and h differ in
+    size, residual and highway give h.
+    """
+
+    def __init__(self, kind: str, input_size: int, output_size: int) -> None:
+        super().__init__()
+        self.kind = kind if kind == "dense" or input_size == output_size else "plain"
+        self.output_size = output_size + (input_size if kind == "dense" else 0)
+        self.gate = nn.Linear(input_size, output_size) if self.kind == "highway" else None
+
+    def forward(self, x: Float[Tensor, "*rows input"], h: Float[Tensor, "*rows hidden"]) -> Float[Tensor, "*rows out"]:
+        if self.kind == "residual":
+            return x + h
+        if self.kind == "dense":
+            return torch.cat([x, h.to(x.dtype)], -1)
+        if self.gate is not None:
+            return torch.lerp(x, h.to(x.dtype), torch.sigmoid(self.gate(x) - 1).to(x.dtype))
+        return h
 
 
-def dropout_mask(like: Tensor, batch: int, size: int, rate: float) -> Float[Tensor, "batch 1 size"]:
-    """One mask for all time steps of a sentence (Gal & Ghahramani 2016), scaled so that means stay."""
-    return torch.empty(batch, 1, size, device=like.device).bernoulli_(1 - rate).div_(1 - rate)
+@dataclass(frozen=True)
+class Masks:
+    """Dropout masks that hold for all steps of a sentence."""
+
+    outputs: list[Float[Tensor, "batch 1 _"]] | None
+    """Of the stack's input and of each layer's output."""
+    recurrent: list[Float[Tensor, "batch 1 hidden"] | None]
+    """Of each layer's h_{t-1}."""
+
+    def drop(self, x: Tensor, place: int) -> Tensor:
+        """x, the input (0) or a layer's output (1 and up), with some of its numbers zero."""
+        return x if self.outputs is None else x * self.outputs[place]
+
+
+NO_MASKS = Masks(None, [])
+Look = Callable[[Float[Tensor, "batch time hidden"]], Float[Tensor, "batch time context"]]
 
 
 class DecoderStack(nn.Module):
-    """Layers in one direction whose state can be carried from step to step."""
+    """Layers in one direction whose state can be carried from step to step.
 
-    def __init__(self, section: recipe.Stack, input_size: int) -> None:
+    Args:
+        input_size: numbers of the first layer's input.
+        context_size: numbers of the context that joins the input of every layer but the first.
+    """
+
+    def __init__(self, section: recipe.Stack, input_size: int, context_size: int = 0) -> None:
         super().__init__()
-        self.sizes = [input_size, *[section.hidden_size] * section.layers]
-        cells = [make_cell(section.cell, size, section.hidden_size) for size in self.sizes[:-1]]
-        self.cells = cast(Sequence[Cell], nn.ModuleList(cells))
+        self.sizes, layers, connections = [input_size], [], []
+        for layer in range(section.layers):
+            layers.append(Layer(section, self.sizes[-1] + (context_size if layer > 0 else 0)))
+            connections.append(Connection(section.connections, self.sizes[-1], section.hidden_size))
+            self.sizes.append(connections[-1].output_size)
+        self.layers = cast(Sequence[Layer], nn.ModuleList(layers))
+        self.connections = nn.ModuleList(connections)
         self.rate = section.dropout
 
     def masks(self, x: Float[Tensor, "batch time input"]) -> Masks:
-        """A dropout mask for the input and one for each layer's output; None when not training."""
-        if not self.training or self.rate == 0:
-            return None
-        return [dropout_mask(x, x.shape[0], size, self.rate) for size in self.sizes]
+        """New dropout masks for a batch; none when not training."""
+        if not self.training:
+            return NO_MASKS
+        outputs = None
+        if self.rate > 0:
+            outputs = [dropout_mask(x, len(x), size, self.rate).unsqueeze(1) for size in self.sizes]
+        recurrent = [layer.recurrent_mask(x, len(x)) for layer in self.layers]
+        return Masks(outputs, [None if mask is None else mask.unsqueeze(1) for mask in recurrent])
+
+    def start(self, like: Tensor, *rows: int) -> list[State]:
+        """A state of zeros for each layer, its tensors [*rows, hidden]."""
+        return [layer.cell.zero_state(like, *rows) for layer in self.layers]
 
     def forward(
-        self, x: Float[Tensor, "batch time input"], state: list[State], masks: Masks = None
-    ) -> Float[Tensor, "batch time hidden"]:
-        """The whole sequence, each layer on its fused kernel."""
-        x = x if masks is None else x * masks[0]
-        for layer, cell in enumerate(self.cells):
-            outputs, _ = cell.sequence(x.transpose(0, 1), state[layer])
-            x = outputs.transpose(0, 1)
-            x = x if masks is None else x * masks[layer + 1]
-        return x
+        self,
+        x: Float[Tensor, "batch time input"],
+        state: list[State],
+        masks: Masks = NO_MASKS,
+        look: Look | None = None,
+    ) -> tuple[Float[Tensor, "batch time output"], list[State]]:
+        """The whole sequence, layer by layer, each fused where its cell has a kernel: outputs and last states.
+
+        Args:
+            look: gives the context that joins the upper layers' inputs, from the first layer's output.
+        """
+        x = masks.drop(x, 0)
+        context, following = None, []
+        for i, (layer, connection) in enumerate(zip(self.layers, self.connections, strict=True)):
+            mask = masks.recurrent[i] if masks.recurrent else None
+            inputs = x if context is None else torch.cat([x, context.to(x.dtype)], -1)
+            h, last = layer(inputs.transpose(0, 1), state[i], mask=None if mask is None else mask.squeeze(1))
+            following.append(last)
+            x = masks.drop(connection(x, h.transpose(0, 1)), i + 1)
+            context = look(x) if i == 0 and look is not None else context
+        return x, following
 
     def step(
-        self, x: Float[Tensor, "batch beam input"], state: list[State], masks: Masks = None
-    ) -> tuple[Float[Tensor, "batch beam hidden"], list[State]]:
-        """One step of every layer: the top layer's output and the next state."""
-        x = x if masks is None else x * masks[0]
-        following = []
-        for layer, cell in enumerate(self.cells):
-            following.append(cell.step(cell.project(x), state[layer]))
-            x = following[-1][0]
-            x = x if masks is None else x * masks[layer + 1]
+        self,
+        x: Float[Tensor, "batch beam input"],
+        state: list[State],
+        masks: Masks = NO_MASKS,
+        look: Look | None = None,
+    ) -> tuple[Float[Tensor, "batch beam output"], list[State]]:
+        """One step of every layer: the same as `forward` of a sequence of one, for every hypothesis of a beam."""
+        x = masks.drop(x, 0)
+        context, following = None, []
+        for i, (layer, connection) in enumerate(zip(self.layers, self.connections, strict=True)):
+            mask = masks.recurrent[i] if masks.recurrent else None
+            inputs = x if context is None else torch.cat([x, context.to(x.dtype)], -1)
+            following.append(layer.step(inputs, state[i], mask))
+            x = masks.drop(connection(x, following[-1][0]), i + 1)
+            context = look(x) if i == 0 and look is not None else context
         return x, following
 
 
 class EncoderStack(nn.Module):
-    """Layers over a whole padded batch, in one direction or both."""
+    """Layers over a whole padded batch, in the directions that a recipe names.
+
+    Side by side in a layer are one direction or two; two are joined before the next layer, or,
+    where directions alternate, on top alone.
+    """
 
     def __init__(self, section: recipe.Encoder, input_size: int) -> None:
         super().__init__()
-        directions = 2 if section.bidirectional else 1
-        self.sizes = [input_size, *[section.hidden_size * directions] * section.layers]
-        layers = [
-            nn.ModuleList(make_cell(section.cell, size, section.hidden_size) for _ in range(directions))
-            for size in self.sizes[:-1]
-        ]
-        self.layers = cast(Sequence[Sequence[Cell]], nn.ModuleList(layers))
+        self.joined = section.direction != "bidirectional_alternating"
+        self.sizes, layers, connections = [input_size], [], []
+        for directions in section.directions:
+            joined = len(directions) if self.joined else 1
+            layers.append(nn.ModuleList(Layer(section, self.sizes[-1], letter == "b") for letter in directions))
+            connections.append(Connection(section.connections, self.sizes[-1], section.hidden_size * joined))
+            self.sizes.append(connections[-1].output_size)
+        self.layers = cast(Sequence[Sequence[Layer]], nn.ModuleList(layers))
+        self.connections = nn.ModuleList(connections)
         self.rate = section.dropout
 
     def forward(
-        self, x: Float[Tensor, "batch src_len input"], lengths: Int[Tensor, " batch"], whole_state: bool
-    ) -> tuple[Float[Tensor, "batch src_len hidden"], list[State]]:
+        self, x: Float[Tensor, "batch src_len input"], lengths: Int[Tensor, " batch"], whole_state: bool = True
+    ) -> tuple[Float[Tensor, "batch src_len output"], list[State]]:
         """Every position's output (zero on padding), and each layer's last state, the directions joined.
 
         Args:
             lengths: tokens of each sentence, at least 1.
-            whole_state: give every tensor of the last states, not h alone (needs the slower packed kernel on a CPU).
+            whole_state: give every tensor of the last states, not h alone (needs a slower kernel for an LSTM on a CPU).
         """
-        x = x.transpose(0, 1)
-        positions = torch.arange(x.shape[0], device=x.device).unsqueeze(1)
-        inside = (positions < lengths).unsqueeze(-1)
-        backwards = torch.where(positions < lengths, lengths - 1 - positions, positions)
-        finals = []
-        x = self._drop(x, self.sizes[0])
-        for layer in self.layers:
-            runs = [_run(layer[0], x, lengths, whole_state)]
-            if len(layer) > 1:
-                outputs, state = _run(layer[1], _reorder(x, backwards), lengths, whole_state)
-                runs.append((_reorder(outputs, backwards), state))
-            x = torch.cat([outputs for outputs, _ in runs], -1)
-            x = self._drop(x, x.shape[-1])
+        x = self._drop(x.transpose(0, 1))
+        inside = Inside.of_lengths(lengths, len(x))
+        columns, finals = [x, x] if not self.joined else [x], []
+        for layers, connection in zip(self.layers, self.connections, strict=True):
+            ins = columns if len(columns) == len(layers) else columns * len(layers)
+            runs = [self._run(layer, column, inside, whole_state) for layer, column in zip(layers, ins, strict=True)]
+            outputs = [torch.cat([h for h, _ in runs], -1)] if self.joined else [h for h, _ in runs]
+            columns = [self._drop(connection(below, h)) for below, h in zip(columns, outputs, strict=True)]
             finals.append(tuple(torch.cat(parts, -1) for parts in zip(*[state for _, state in runs], strict=True)))
-        return torch.where(inside, x, 0).transpose(0, 1), finals
+        outside = ~inside.mask.unsqueeze(-1)
+        return torch.cat(columns, -1).masked_fill(outside, 0).transpose(0, 1), finals
 
-    def _drop(self, x: Float[Tensor, "time batch size"], size: int) -> Float[Tensor, "time batch size"]:
+    def _run(self, layer: Layer, x: Tensor, inside: Inside, whole_state: bool) -> tuple[Tensor, State]:
+        return layer(x, None, inside, layer.recurrent_mask(x, x.shape[1]), whole_state)  # type: ignore[no-any-return]
+
+    def _drop(self, x: Float[Tensor, "time batch size"]) -> Float[Tensor, "time batch size"]:
         if not self.training or self.rate == 0:
             return x
-        return x * dropout_mask(x, x.shape[1], size, self.rate).transpose(0, 1)
-
-
-def _reorder(x: Float[Tensor, "time batch size"], order: Int[Tensor, "time batch"]) -> Float[Tensor, "time batch size"]:
-    return x[order, torch.arange(x.shape[1], device=x.device)]
-
-
-def _run(
-    cell: Cell, x: Float[Tensor, "time batch input"], lengths: Int[Tensor, " batch"], whole_state: bool
-) -> tuple[Float[Tensor, "time batch hidden"], State]:
-    """One cell over padded sentences that begin at time 0: its outputs, and the state at each sentence's end.
-
-    The plain kernel is much faster than the packed one on a CPU, and its outputs hold h at
-    every end; only the cell state of an LSTM is out of its reach.
-    """
-    if whole_state and cell.states > 1:
-        packed, final = cell.kernel(pack_padded_sequence(x, lengths.cpu(), enforce_sorted=False))
-        outputs, _ = pad_packed_sequence(packed, total_length=x.shape[0])
-        return outputs, tuple(part.squeeze(0) for part in final)
-    outputs, _ = cell.sequence(x)
-    return outputs, (outputs[lengths - 1, torch.arange(x.shape[1], device=x.device)],)
+        return x * dropout_mask(x, x.shape[1], x.shape[2], self.rate)

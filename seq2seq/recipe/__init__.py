@@ -10,6 +10,40 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from seq2seq.recipe.attention import (
+    AnyAttention,
+    BahdanauAttention,
+    CoverageAttention,
+    LastState,
+    LocalAttention,
+    LocationAttention,
+    LuongAttention,
+    MultiHeadAttention,
+    NoAttention,
+    ScaledDotAttention,
+)
+from seq2seq.recipe.cells import (
+    ELEMENTWISE,
+    AnyCell,
+    Constraint,
+    CustomCell,
+    Gru,
+    Initializer,
+    Lstm,
+    MaxNorm,
+    MinGru,
+    MinLstm,
+    NormalInitializer,
+    PlainConstraint,
+    PlainInitializer,
+    Regularizer,
+    Rnn,
+    Sru,
+    Ssru,
+    TransitionGru,
+    UniformInitializer,
+    Weights,
+)
 from seq2seq.recipe.data import (
     SOURCE_KEYS,
     AnySource,
@@ -30,18 +64,7 @@ from seq2seq.recipe.data import (
     source_kind,
 )
 from seq2seq.recipe.decoding import AnyPenalty, AveragePenalty, Decoding, Evaluation, MaxLength, NoPenalty, WuPenalty
-from seq2seq.recipe.model import (
-    AnyAttention,
-    BahdanauAttention,
-    CellName,
-    Decoder,
-    Embedding,
-    Encoder,
-    LuongAttention,
-    Model,
-    NoAttention,
-    Stack,
-)
+from seq2seq.recipe.model import Decoder, Embedding, Encoder, Model, Stack
 from seq2seq.recipe.section import FileName, Section, impossible, suggestion
 from seq2seq.recipe.training import (
     Adam,

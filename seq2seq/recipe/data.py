@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from seq2seq.recipe.section import Count, FileName, Language, Positive, Section, impossible
 
@@ -111,6 +111,10 @@ AnySource = Annotated[
 ]
 
 
+def _one_is_a_list(sources: Any) -> Any:
+    return [sources] if isinstance(sources, dict) else sources
+
+
 class Filter(Section):
     """What is dropped from the training data; validation and test sets are never filtered."""
 
@@ -131,7 +135,9 @@ class Data(Section):
     """The source language's code (`en`, `pt_BR`)."""
     tgt: Language
     """The target language's code."""
-    train: list[AnySource]
+    train: Annotated[
+        list[AnySource], BeforeValidator(_one_is_a_list, json_schema_input_type=AnySource | list[AnySource])
+    ]
     """The training data: one source, or a list of them."""
     valid: AnySource
     """The validation data: decides early stopping and which model is best."""
@@ -139,15 +145,6 @@ class Data(Section):
     """The test sets, by name: translated and scored once, at the end."""
     filter: Filter = Filter()
     """What is dropped from the training data."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_is_a_list(cls, data: Any) -> Any:
-        return (
-            {**data, "train": [data["train"]]}
-            if isinstance(data, dict) and isinstance(data.get("train"), dict)
-            else data
-        )
 
     @model_validator(mode="after")
     def _check(self) -> Data:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
+from seq2seq.recipe.attention import AnyAttention, LuongAttention, MultiHeadAttention
+from seq2seq.recipe.cells import ELEMENTWISE, AnyCell, Lstm
 from seq2seq.recipe.section import Positive, Rate, Section, impossible
-
-CellName = Literal["rnn_tanh", "rnn_relu", "lstm", "gru"]
 
 
 class Embedding(Section):
@@ -25,14 +25,37 @@ class Embedding(Section):
 class Stack(Section):
     """Recurrent layers, one above the other."""
 
-    cell: CellName = "lstm"
-    """The recurrent unit."""
+    cell: AnyCell = Lstm(kind="lstm")
+    """The recurrent unit: a name, or a section with its `kind` and options."""
     layers: Positive = 1
     """Layers of the stack."""
     hidden_size: Positive = 512
     """Numbers of a hidden state (of each direction)."""
+    connections: Literal["plain", "residual", "highway", "dense"] = "plain"
+    """What a layer gives on: h; x + h (He et al. 2016); a learned mixture (Srivastava et al. 2015); [x; h]
+    (Huang et al. 2017). Residual and highway act where x is as long as h."""
     dropout: Rate = 0.0
     """On the stack's input, between layers and on its output; one mask a sentence (Gal & Ghahramani 2016)."""
+    recurrent_dropout: Rate = 0.0
+    """On h_{t-1} where it is multiplied by W_h; one mask a sentence (Gal & Ghahramani 2016)."""
+    weight_dropout: Rate = 0.0
+    """On W_h; one mask an update (Merity et al. 2018)."""
+    zoneout: Rate = 0.0
+    """Chance that a number of the state stays as it was (Krueger et al. 2017)."""
+
+    def output_size(self, input_size: int, directions: int = 1) -> int:
+        """Numbers of the stack's output at each position."""
+        above = input_size if self.connections == "dense" else 0
+        return above + self.hidden_size * directions * (self.layers if self.connections == "dense" else 1)
+
+    @model_validator(mode="after")
+    def _acts(self) -> Stack:
+        for key in ("recurrent_dropout", "weight_dropout"):
+            if getattr(self, key) > 0 and isinstance(self.cell, ELEMENTWISE):
+                raise impossible(key, f"{self.cell.kind} has no product of h_{{t-1}} to drop from; remove it")
+        if self.connections in ("residual", "highway") and self.layers == 1:
+            raise impossible("connections", f"{self.connections} needs layers: 2 or more")
+        return self
 
 
 class Encoder(Stack):
@@ -40,40 +63,64 @@ class Encoder(Stack):
 
     hidden_size: Positive = 256
     """Numbers of a hidden state, of each direction."""
-    bidirectional: bool = True
-    """Read in both directions and join the two states of each position."""
+    direction: Literal[
+        "forward", "backward", "bidirectional", "bidirectional_first", "alternating", "bidirectional_alternating"
+    ] = "bidirectional"
+    """forward; backward (the source reversed: Sutskever et al. 2014); bidirectional: both in each layer, joined
+    (Schuster & Paliwal 1997); bidirectional_first: both in the first layer, the others forward (GNMT: Wu et al. 2016);
+    alternating: layer by layer (Zhou et al. 2016); bidirectional_alternating: two such stacks side by side (Miceli
+    Barone et al. 2017)."""
 
+    @property
+    def directions(self) -> list[str]:
+        """Of each layer, what it reads: `f` forward, `b` backward, `fb` both."""
+        every: dict[str, str] = {"forward": "f", "backward": "b", "bidirectional": "fb"}
+        if self.direction in every:
+            return [every[self.direction]] * self.layers
+        if self.direction == "bidirectional_first":
+            return ["fb", *["f"] * (self.layers - 1)]
+        pair = ("f", "b") if self.direction == "alternating" else ("fb", "bf")
+        return [pair[layer % 2] for layer in range(self.layers)]
 
-class NoAttention(Section):
-    """The decoder sees the source through its first state alone (Sutskever et al. 2014)."""
-
-    kind: Literal["none"]
-
-
-class BahdanauAttention(Section):
-    """Additive: v . tanh(W q + U k) (Bahdanau et al. 2015, section 3.1)."""
-
-    kind: Literal["bahdanau"]
-    size: Positive | None = None
-    """Units of the scoring layer. Default: the decoder's hidden size."""
-
-
-class LuongAttention(Section):
-    """Dot q . k, general q . W k, or concat v . tanh(W [q; k]) (Luong et al. 2015, equation 8)."""
-
-    kind: Literal["luong_dot", "luong_general", "luong_concat"]
-
-
-AnyAttention = Annotated[NoAttention | BahdanauAttention | LuongAttention, Field(discriminator="kind")]
+    @model_validator(mode="after")
+    def _deep_enough(self) -> Encoder:
+        if self.layers == 1 and self.direction in ("bidirectional_first", "alternating", "bidirectional_alternating"):
+            raise impossible("direction", f"{self.direction} needs layers: 2 or more")
+        if self.connections == "dense" and self.direction not in ("forward", "backward", "bidirectional"):
+            raise impossible("connections", f"dense layers and direction {self.direction} do not go together")
+        return self
 
 
 class Decoder(Stack):
     """Writes the target sentence."""
 
-    input_feeding: bool = False
-    """Feed each step the last attentional state (Luong et al. 2015, section 3.3); slower to train."""
     attention: AnyAttention = LuongAttention(kind="luong_general")
     """How the decoder looks at the source."""
+    attend: Literal["top", "first", "previous"] = "top"
+    """With which state: the top layer's new one, its context joining the output (Luong et al. 2015); the first
+    layer's new one, the context an input of the layers above (GNMT: Wu et al. 2016); the top layer's previous one, the
+    context an input of the first layer (Bahdanau et al. 2015)."""
+    input_feeding: bool = False
+    """Feed each step what the last one saw: the attentional state (Luong et al. 2015, section 3.3), or with `attend:
+    first` the context (Wu et al. 2016); slower to train."""
+    readout: Literal["tanh", "maxout"] = "tanh"
+    """From state and context to the output layer: tanh(W [h; c]) (Luong et al. 2015, equation 5), or a maxout of state,
+    context and last token (Bahdanau et al. 2015, appendix A.2.2)."""
+
+    @model_validator(mode="after")
+    def _looks(self) -> Decoder:
+        kind = self.attention.kind
+        if kind == "none" and self.input_feeding:
+            raise impossible("input_feeding", "there is nothing to feed with attention none; set it to false")
+        if kind == "none" and self.attend != "top":
+            raise impossible("attend", "there is no attention; remove it")
+        if self.attend == "first" and self.layers == 1:
+            raise impossible("attend", "`first` needs layers: 2 or more; use top")
+        if self.attend == "previous" and self.input_feeding:
+            raise impossible(
+                "input_feeding", "the context is an input already with `attend: previous`; set it to false"
+            )
+        return self
 
 
 class Model(Section):
@@ -88,32 +135,42 @@ class Model(Section):
     @property
     def memory_size(self) -> int:
         """Numbers of each encoder output."""
-        return self.encoder.hidden_size * (2 if self.encoder.bidirectional else 1)
+        return self.encoder.output_size(self.embedding.size, len(self.encoder.directions[-1]))
 
     @model_validator(mode="after")
     def _fits_together(self) -> Model:
-        encoder, decoder, kind = self.encoder, self.decoder, self.decoder.attention.kind
-        if kind == "none" and decoder.input_feeding:
-            raise impossible(
-                "decoder.input_feeding", "there is no attentional state to feed with attention none; set it to false"
-            )
-        if kind == "none" and self.bridge == "zero":
+        decoder = self.decoder
+        if decoder.attention.kind == "none" and self.bridge == "zero":
             raise impossible(
                 "bridge", "with attention none and bridge zero the decoder never sees the source; use project or copy"
             )
-        if kind == "luong_dot" and self.memory_size != decoder.hidden_size:
+        if decoder.attention.kind == "luong_dot" and (decoder.connections == "dense" or decoder.attend == "first"):
+            raise impossible("decoder.attention.kind", "luong_dot compares plain top states only; use luong_general")
+        if decoder.attention.kind == "luong_dot" and self.memory_size != decoder.hidden_size:
             raise impossible(
                 "decoder.attention.kind",
                 f"luong_dot needs encoder outputs ({self.memory_size} numbers) as long as the decoder's states "
                 f"({decoder.hidden_size}); set decoder.hidden_size to {self.memory_size}, or use luong_general",
             )
+        if isinstance(decoder.attention, MultiHeadAttention) and self.memory_size % decoder.attention.heads:
+            raise impossible(
+                "decoder.attention.heads",
+                f"the heads must divide the encoder's outputs ({self.memory_size} numbers) evenly; "
+                f"{decoder.attention.heads} do not",
+            )
         if self.bridge == "copy":
-            sides = (encoder, self.memory_size), (decoder, decoder.hidden_size)
-            one, other = (f"{side.cell} x {side.layers} of {size}" for side, size in sides)
-            if one != other:
-                raise impossible(
-                    "bridge",
-                    "copy needs an encoder and a decoder of the same cell, depth and state size, "
-                    f"but they are {one} and {other}; use project",
-                )
+            self._check_copy()
         return self
+
+    def _check_copy(self) -> None:
+        encoder, decoder = self.encoder, self.decoder
+        sizes = {encoder.hidden_size * len(directions) for directions in encoder.directions}
+        states = " or ".join(str(size) for size in sorted(sizes))
+        one = f"{encoder.cell.kind} x {encoder.layers} of {states}"
+        other = f"{decoder.cell.kind} x {decoder.layers} of {decoder.hidden_size}"
+        if one != other:
+            raise impossible(
+                "bridge",
+                "copy needs an encoder and a decoder of the same cell, depth and state size, "
+                f"but they are {one} and {other}; use project",
+            )

@@ -14,10 +14,12 @@ PEER_NAMES = {
     "validation": "valid", "hidden": "hidden_size", "rnn_size": "hidden_size", "num_layers": "layers",
     "rnn_type": "cell", "type": "kind", "lr": "learning_rate", "beam": "beam_size", "mlp": "bahdanau",
     "additive": "bahdanau", "dot": "luong_dot", "general": "luong_general", "luong": "luong_general",
-    "concat": "luong_concat", "bi": "bidirectional", "optim": "optimizer", "scheduler": "schedule",
+    "concat": "luong_concat", "bi": "direction", "bidirectional": "direction", "optim": "optimizer",
+    "scheduler": "schedule",
     "scheduling": "schedule", "epochs": "max_epochs", "batch_size": "batch", "clip_grad_norm": "clip_norm",
     "max_grad_norm": "clip_norm", "embedding_dim": "size", "emb_size": "size", "embeddings": "embedding",
-    "tied_embeddings": "tie", "tied_softmax": "tie", "rnn": "rnn_tanh", "sentencepiece": "unigram",
+    "tied_embeddings": "tie", "tied_softmax": "tie", "rnn_tanh": "rnn", "rnn_relu": "rnn", "elman": "rnn",
+    "sentencepiece": "unigram",
     "subword-nmt": "bpe", "spm": "unigram", "warmup": "warmup_steps", "inputfeeding": "input_feeding",
     "input_feed": "input_feeding", "smoothing": "label_smoothing", "attn": "attention", "eval": "evaluation",
     "gnmt": "wu", "testing": "decoding", "random_seed": "seed", "noam": "inverse_sqrt", "vocab": "vocab_size",
@@ -38,9 +40,11 @@ def impossible(key: str, message: str) -> PydanticCustomError:
 
 
 class Section(BaseModel):
-    """A part of the recipe: strictly typed, immutable, no unknown keys."""
+    """A part of the recipe: strictly typed, finite numbers, immutable, no unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -24,6 +24,7 @@ from seq2seq.data.preparation import PreparedPairs
 from seq2seq.data.tokenization import PAD
 from seq2seq.errors import UserError
 from seq2seq.machine import Precision, autocast, release_freed_memory
+from seq2seq.nn.regularization import constrain, penalty
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.run_folder import write_text
 from seq2seq.training import checkpoint
@@ -174,7 +175,8 @@ class Trainer:
         for batch in batches:
             with autocast(self.device, self.precision):
                 loss, nll = self._loss(batch)
-            (loss / tokens).backward()  # type: ignore[no-untyped-call]
+            extra = penalty(self.model)
+            (loss / tokens if extra is None else loss / tokens + extra / len(batches)).backward()
             loss_sum, nll_sum = loss_sum + loss.item(), nll_sum + nll.item()
         limit = self.section.clip_norm or math.inf
         self.gradient_norm = torch.nn.utils.clip_grad_norm_(self.parameters, limit).item()
@@ -185,6 +187,7 @@ class Trainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.learning_rate = self.section.optimizer.learning_rate * factor
             self.optimizer.step()
+            constrain(self.model)
             if self.mean is not None:
                 self.mean.update(self.model, state.step)
             state.bad_steps = 0

@@ -1,5 +1,7 @@
 """`seq2seq translate`: one line out for one line in, whatever is in it."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -9,7 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from seq2seq.decoding.streams import lines_of
 from seq2seq.pipeline import Pipeline
 from seq2seq.stages import Runner
 from tests.toy import ENGLISH, toy_recipe
@@ -99,6 +104,56 @@ def test_a_reader_that_leaves_is_no_error(run: Path) -> None:
     done = subprocess.run(command, input=b"".join(text()), stdout=write, stderr=subprocess.PIPE, check=False)
     os.close(write)
     assert b"Traceback" not in done.stderr and done.returncode == 0
+
+
+def test_head_ends_a_translation_quietly(run: Path) -> None:
+    process = start(run, "--beam-size", "1", "--batch-size", "4")
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    process.stdin.write(b"one two three\n")
+    process.stdin.flush()
+    assert process.stdout.readline().endswith(b"\n")
+    process.stdout.close()  # what `| head -1` does
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(b"one two three\n" * 200)
+        process.stdin.close()
+    errors = process.stderr.read()
+    assert process.wait(timeout=60) == 0 and b"Traceback" not in errors, errors
+
+
+def test_thousands_of_lines_stay_in_order(run: Path) -> None:
+    sentences = [" ".join(ENGLISH[(i + k) % 10] for k in range(i % 4)).encode() for i in range(3000)]
+    lines, _ = translate(run, b"".join(sentence + b"\n" for sentence in sentences), "--beam-size", "1")
+    assert len(lines) == 3000
+    by_sentence: dict[bytes, bytes] = {}
+    assert all(by_sentence.setdefault(s, line) == line for s, line in zip(sentences, lines, strict=True))
+    assert [line == b"" for line in lines[::4]] == [True] * 750  # the blank ones, in their places
+
+
+def test_jsonl_of_odd_lines_is_a_record_a_line(run: Path) -> None:
+    odd = ["a\u2028b", "a\x00b", "a\x0bb\x0cc", 'say "one"', "\\", "\t", "one\rtwo", "\U0001f600"]
+    lines, _ = translate(run, "\n".join(odd).encode(), "--format", "jsonl")
+    assert [json.loads(line)["source"] for line in lines] == odd
+
+
+def _is_utf8(line: bytes) -> bool:
+    return line.decode(errors="ignore").encode() == line
+
+
+@settings(max_examples=100)
+@given(chunks=st.lists(st.binary(max_size=8) | st.sampled_from([b"\n", b"\r\n", "\u2028".encode()]), max_size=12))
+def test_lines_do_not_depend_on_how_they_arrive(chunks: list[bytes]) -> None:
+    """The reader's property: those of a split at `\\n`, however the bytes are cut into writes."""
+    whole = b"".join(chunks)
+    expected = [line.removesuffix(b"\r").decode(errors="replace") for line in whole.split(b"\n")]
+    read, write = os.pipe()
+    with open(read, "rb", buffering=0) as stream, contextlib.redirect_stderr(io.StringIO()) as said:
+        stream_of_lines = lines_of(stream)
+        for chunk in chunks:
+            os.write(write, chunk)
+        os.close(write)
+        found = [line for part in stream_of_lines for line in part]
+    assert found == (expected if whole and not whole.endswith(b"\n") else expected[:-1])
+    assert said.getvalue().count("not valid UTF-8") == sum(not _is_utf8(line) for line in whole.split(b"\n"))
 
 
 def test_the_output_is_the_same_at_every_batch_size(run: Path) -> None:

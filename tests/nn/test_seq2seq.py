@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -12,33 +12,66 @@ from seq2seq.nn.seq2seq import Seq2Seq
 VOCAB = 11
 
 
+CELLS = [
+    "rnn",
+    {"kind": "rnn", "activation": "relu"},
+    "lstm",
+    {"kind": "lstm", "peephole": True, "layer_norm": True},
+    {"kind": "lstm", "coupled": True, "use_bias": False},
+    "gru",
+    {"kind": "gru", "reset": "before", "layer_norm": True},
+    {"kind": "transition_gru", "transitions": 2},
+    "sru",
+    {"kind": "sru", "peephole": False},
+    "ssru",
+    "mingru",
+    "minlstm",
+]
+ATTENTIONS = [
+    "none", "last_state", "bahdanau", "luong_dot", "luong_general", "luong_concat", "scaled_dot", "local_p",
+    "multi_head", "location", "coverage",
+]  # fmt: skip
+DIRECTIONS = [
+    "forward", "backward", "bidirectional", "bidirectional_first", "alternating", "bidirectional_alternating"
+]  # fmt: skip
+
+
 @st.composite
 def models(draw: st.DrawFn) -> Seq2Seq:
     """Any model that the schema allows, in float64, without dropout."""
-    cells = st.sampled_from(["rnn_tanh", "rnn_relu", "lstm", "gru"])
-    cell, bidirectional = draw(cells), draw(st.booleans())
-    kind = draw(st.sampled_from(["none", "bahdanau", "luong_dot", "luong_general", "luong_concat"]))
+    cells, connections = st.sampled_from(CELLS), st.sampled_from(["plain", "residual", "highway", "dense"])
+    cell, direction = draw(cells), draw(st.sampled_from(DIRECTIONS))
     layers = draw(st.integers(1, 3))
+    width = 8 if direction.startswith("bidirectional") else 4
+    attention: dict[str, object] = {"kind": draw(st.sampled_from(ATTENTIONS))}
+    if attention["kind"] == "multi_head":
+        attention |= {"heads": 2, "score": draw(st.sampled_from(["scaled_dot", "additive"]))}
     try:
         section = recipe.Model.model_validate(
             {
                 "embedding": {
-                    "size": draw(st.integers(2, 6)),
+                    "size": draw(st.sampled_from([2, 4, 6])),
                     "tie": draw(st.sampled_from(["none", "decoder", "all"])),
                 },
-                "encoder": {"cell": cell, "layers": layers, "hidden_size": 4, "bidirectional": bidirectional},
+                "encoder": {
+                    "cell": cell, "layers": layers, "hidden_size": 4, "direction": direction,
+                    "connections": draw(connections), "zoneout": draw(st.sampled_from([0.0, 0.3])),
+                },
                 "bridge": draw(st.sampled_from(["project", "copy", "zero"])),
                 "decoder": {
                     "cell": draw(st.one_of(st.just(cell), cells)),
                     "layers": draw(st.one_of(st.just(layers), st.integers(1, 3))),
-                    "hidden_size": draw(st.one_of(st.just(8 if bidirectional else 4), st.integers(2, 9))),
+                    "hidden_size": draw(st.one_of(st.just(width), st.integers(2, 9))),
+                    "connections": draw(connections),
                     "input_feeding": draw(st.booleans()),
-                    "attention": {"kind": kind},
+                    "attend": draw(st.sampled_from(["top", "first", "previous"])),
+                    "readout": draw(st.sampled_from(["tanh", "maxout"])),
+                    "attention": attention,
                 },
             }
-        )
+        )  # fmt: skip
     except ValidationError:
-        section = recipe.Model()  # an impossible combination: the error is tested elsewhere
+        reject()  # an impossible combination: the errors are tested elsewhere
     torch.manual_seed(draw(st.integers(0, 99)))
     return Seq2Seq(section, VOCAB, VOCAB, 0).double().eval()
 
@@ -55,7 +88,7 @@ def batches(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return src, torch.tensor(lengths), tgt
 
 
-@settings(max_examples=120)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.filter_too_much])
 @given(models(), batches())
 def test_whole_sequence_equals_step_by_step(model: Seq2Seq, batch: tuple[torch.Tensor, ...]) -> None:
     src, lengths, tgt = batch
@@ -68,7 +101,7 @@ def test_whole_sequence_equals_step_by_step(model: Seq2Seq, batch: tuple[torch.T
     torch.testing.assert_close(whole, torch.cat(steps, 1), atol=1e-10, rtol=1e-10)
 
 
-@settings(max_examples=120)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.filter_too_much])
 @given(models(), batches(), st.integers(0, 3))
 def test_padding_changes_nothing(model: Seq2Seq, batch: tuple[torch.Tensor, ...], more: int) -> None:
     src, lengths, tgt = batch
@@ -79,7 +112,7 @@ def test_padding_changes_nothing(model: Seq2Seq, batch: tuple[torch.Tensor, ...]
         torch.testing.assert_close(whole[row : row + 1], alone, atol=1e-10, rtol=1e-10)
 
 
-@settings(max_examples=40)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
 @given(models(), batches())
 def test_gradient_does_not_reach_padding(model: Seq2Seq, batch: tuple[torch.Tensor, ...]) -> None:
     src, lengths, tgt = batch
@@ -125,6 +158,6 @@ def test_dropout_mask_is_the_same_at_every_step() -> None:
     model = Seq2Seq(section, VOCAB, VOCAB, 0).train()
     x = torch.ones(2, 7, section.embedding.size)
     masks = model.decoder.masks(x)
-    assert masks is not None
-    assert masks[0].shape == (2, 1, section.embedding.size)
-    assert set(masks[0].unique().tolist()) == {0.0, 2.0}
+    assert masks.outputs is not None
+    assert masks.outputs[0].shape == (2, 1, section.embedding.size)
+    assert set(masks.outputs[0].unique().tolist()) == {0.0, 2.0}

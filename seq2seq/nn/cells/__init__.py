@@ -1,0 +1,61 @@
+"""The recurrent cells: one step each, written as its equation."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from seq2seq import recipe
+from seq2seq.errors import UserError
+from seq2seq.nn.cells.base import Cell, Mask, State
+from seq2seq.nn.cells.elementwise import ElementwiseCell, MinGruCell, MinLstmCell, SruCell, SsruCell
+from seq2seq.nn.cells.gru import ResetAfterGru, ResetBeforeGru, TransitionGruCell
+from seq2seq.nn.cells.lstm import LstmCell
+from seq2seq.nn.cells.simple import SimpleCell
+
+__all__ = ["Cell", "ElementwiseCell", "LstmCell", "Mask", "State", "custom_class", "make_cell"]
+
+
+def make_cell(section: recipe.AnyCell, input_size: int, hidden_size: int) -> Cell:
+    """The cell that a recipe names.
+
+    Raises:
+        UserError: there is no such class of the user's, or it does not take its options.
+    """
+    if isinstance(section, recipe.CustomCell):
+        return _make_custom(section, input_size, hidden_size)
+    if isinstance(section, recipe.Gru):
+        form = ResetAfterGru if section.reset == "after" else ResetBeforeGru
+        return form(section, input_size, hidden_size)
+    classes: dict[type, Callable[..., Cell]] = {
+        recipe.Rnn: SimpleCell, recipe.Lstm: LstmCell, recipe.TransitionGru: TransitionGruCell,
+        recipe.Sru: SruCell, recipe.Ssru: SsruCell, recipe.MinGru: MinGruCell, recipe.MinLstm: MinLstmCell,
+    }  # fmt: skip
+    return classes[type(section)](section, input_size, hidden_size)
+
+
+def custom_class(kind: str) -> type[Cell]:
+    """The user's class that `module:Class` names.
+
+    Raises:
+        UserError: the module cannot be imported, or has no such cell.
+    """
+    module_name, _, class_name = kind.partition(":")
+    sys.path.insert(0, str(Path.cwd()))  # the user's own file, beside the recipe's runs
+    try:
+        found: Any = getattr(importlib.import_module(module_name), class_name, None)
+    except Exception as error:  # whatever the user's code raises
+        raise UserError(f"cell {kind}: importing {module_name} failed: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.pop(0)
+    if not (isinstance(found, type) and issubclass(found, Cell)):
+        raise UserError(f"cell {kind}: {module_name} has no class {class_name} that is a seq2seq.nn.cells.Cell")
+    return found
+
+
+def _make_custom(section: recipe.CustomCell, input_size: int, hidden_size: int) -> Cell:
+    try:
+        return custom_class(section.kind)(section, input_size, hidden_size, **section.options)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise UserError(f"cell {section.kind}: {error}; see its `options` in the recipe") from error

@@ -1,0 +1,89 @@
+"""What every recurrent cell has in common: its weights, and the two products of a step.
+
+Shapes: x_t [..., input], h_t [..., hidden]; a state is a tuple of tensors whose first is h_t,
+the cell's output. Gates lie one after the other in the rows of the weights.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seq2seq import recipe
+from seq2seq.nn.initialization import fill
+
+State = tuple[Float[Tensor, "... _"], ...]
+Mask = Float[Tensor, "*rows hidden"] | None
+"""What h_{t-1} is multiplied by before W_h (recurrent dropout), the same at every step of a sentence."""
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh, "relu": torch.relu, "identity": lambda x: x, "sigmoid": torch.sigmoid,
+    "hard_sigmoid": F.hardsigmoid, "elu": F.elu, "selu": F.selu, "gelu": F.gelu, "silu": F.silu,
+    "softplus": F.softplus, "softsign": F.softsign,
+}  # fmt: skip
+
+
+class Cell(nn.Module):
+    """One recurrent layer in one direction. A cell of your own defines `step`, and what it needs beyond these.
+
+    Args:
+        section: the recipe's `cell`.
+        input_size, hidden_size: numbers of x_t and of h_t.
+        gates: how many blocks of `hidden_size` rows W_x, W_h and b have.
+        recurrent: whether there is a product of h_{t-1}.
+    """
+
+    states = 1
+    """Tensors of a state."""
+    recurrent_kernel: Tensor
+    fused = False
+    """Whether `sequence` computes all steps at once."""
+
+    def __init__(
+        self, section: recipe.Weights, input_size: int, hidden_size: int, gates: int = 1, recurrent: bool = True
+    ) -> None:
+        super().__init__()
+        self.section, self.input_size, self.hidden_size = section, input_size, hidden_size
+        self.kernel = nn.Parameter(torch.empty(gates * hidden_size, input_size))
+        if recurrent:
+            self.recurrent_kernel = nn.Parameter(torch.empty(gates * hidden_size, hidden_size))
+            fill(self.recurrent_kernel, section.recurrent_initializer, hidden_size)
+        self.bias = nn.Parameter(torch.empty(gates * hidden_size)) if section.use_bias else None
+        fill(self.kernel, section.kernel_initializer, hidden_size)
+        fill(self.bias, section.bias_initializer, hidden_size)
+
+    def project(self, x: Float[Tensor, "*rows input"]) -> Float[Tensor, "*rows gates"]:
+        """x_t W_x + b: the part of a step that needs no state, so that it can be done for all steps at once."""
+        return F.linear(x, self.kernel, self.bias)
+
+    def recur(
+        self, h: Float[Tensor, "*rows hidden"], mask: Mask = None, gates: slice = slice(None)
+    ) -> Float[Tensor, "*rows gates"]:
+        """h_{t-1} W_h, of some of the gates where they are named."""
+        weight: Tensor = self.recurrent_kernel
+        if gates != slice(None):
+            weight = weight.unflatten(0, (-1, self.hidden_size))[gates].flatten(0, 1)
+        return F.linear(h if mask is None else h * mask.to(h.dtype), weight)
+
+    def step(self, projected: Float[Tensor, "*rows gates"], state: State, mask: Mask = None) -> State:
+        """The next state, from `project(x_t)` and the last state."""
+        raise NotImplementedError
+
+    def sequence(
+        self, x: Float[Tensor, "time batch input"], state: State
+    ) -> tuple[Float[Tensor, "time batch hidden"], State]:
+        """All steps at once, where the cell is `fused`: every h_t, and the state after the last step."""
+        raise NotImplementedError
+
+    def zero_state(self, like: Tensor, *rows: int) -> State:
+        """A state of zeros, on the device and of the dtype of `like`."""
+        return tuple(like.new_zeros(*rows, self.hidden_size) for _ in range(self.states))
+
+
+def torch_biases(bias: Tensor | None, recurrent_bias: Tensor | None = None) -> list[Tensor]:
+    """Biases as torch's kernels take them: two, or none at all."""
+    if bias is None:
+        return []
+    return [bias, torch.zeros_like(bias) if recurrent_bias is None else recurrent_bias]

@@ -1,0 +1,80 @@
+"""Long short-term memory."""
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq import recipe
+from seq2seq.nn.cells.base import ACTIVATIONS, Cell, Mask, State, torch_biases
+
+
+class LstmCell(Cell):
+    """LSTM (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
+
+    i, f, o = sigma(x_t W_x + h_{t-1} W_h + b), each with its own weights; g = act(likewise)
+    c_t = f * c_{t-1} + i * g
+    h_t = o * act(c_t)
+
+    Options: peepholes add p * c_{t-1} to i and f, and p * c_t to o, before sigma (Gers &
+    Schmidhuber 2000); coupled: i = 1 - f (Greff et al. 2017); layer_norm: LN(x_t W_x) +
+    LN(h_{t-1} W_h) + b, and act(LN(c_t)) (Ba et al. 2016, equations 20 to 22).
+    """
+
+    states = 2
+
+    def __init__(self, section: recipe.Lstm, input_size: int, hidden_size: int) -> None:
+        self.coupled = section.coupled
+        gates = 3 if section.coupled else 4  # i, f, g, o; coupled: f, g, o
+        super().__init__(section, input_size, hidden_size, gates)
+        self.activation = ACTIVATIONS[section.activation]
+        self.gate = ACTIVATIONS[section.recurrent_activation]
+        self.peepholes = nn.Parameter(torch.zeros(gates - 1, hidden_size)) if section.peephole else None
+        self.input_norm = self.recurrent_norm = self.state_norm = None
+        if section.layer_norm:
+            self.input_norm = nn.LayerNorm(gates * hidden_size, bias=False)
+            self.recurrent_norm = nn.LayerNorm(gates * hidden_size, bias=False)
+            self.state_norm = nn.LayerNorm(hidden_size)
+        if self.bias is not None:
+            with torch.no_grad():
+                self.bias.unflatten(0, (gates, hidden_size))[0 if section.coupled else 1] += section.forget_bias
+        plain = section.activation == "tanh" and section.recurrent_activation == "sigmoid"
+        self.fused = plain and not (section.peephole or section.coupled or section.layer_norm)
+
+    def project(self, x: Tensor) -> Tensor:
+        if self.input_norm is None:
+            return super().project(x)
+        normed: Tensor = self.input_norm(nn.functional.linear(x, self.kernel))
+        return normed if self.bias is None else normed + self.bias
+
+    def step(self, projected: Tensor, state: State, mask: Mask = None) -> State:
+        h, c = state
+        recurrent = self.recur(h, mask)
+        gates = projected + (recurrent if self.recurrent_norm is None else self.recurrent_norm(recurrent))
+        *inputs, f, g, o = gates.chunk(3 if self.coupled else 4, -1)
+        if self.peepholes is not None:
+            *p_i, p_f, p_o = self.peepholes
+            f = f + p_f * c
+            inputs = [i + p * c for i, p in zip(inputs, p_i, strict=True)]
+        f = self.gate(f)
+        i = 1 - f if self.coupled else self.gate(inputs[0])
+        c = f * c + i * self.activation(g)
+        if self.peepholes is not None:
+            o = o + p_o * c
+        return self.gate(o) * self.activation(c if self.state_norm is None else self.state_norm(c)), c
+
+    def sequence(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        initial = tuple(part.unsqueeze(0).contiguous() for part in state)
+        has_bias = self.bias is not None
+        outputs, h, c = torch.lstm(x, initial, self._weights(), has_bias, 1, 0.0, self.training, False, False)
+        return outputs, (h[0], c[0])
+
+    def packed_sequence(self, packed: nn.utils.rnn.PackedSequence, state: State) -> tuple[Tensor, State]:
+        """All steps of sentences of different lengths at once, with each one's whole last state: slower on a CPU."""
+        initial = tuple(part.unsqueeze(0).contiguous() for part in state)
+        has_bias = self.bias is not None
+        outputs, h, c = torch.lstm(
+            packed.data, packed.batch_sizes, initial, self._weights(), has_bias, 1, 0.0, self.training, False
+        )
+        return outputs, (h[0], c[0])
+
+    def _weights(self) -> list[Tensor]:
+        return [self.kernel, self.recurrent_kernel, *torch_biases(self.bias)]

@@ -1,0 +1,29 @@
+"""The simple recurrent network."""
+
+import torch
+from torch import Tensor
+
+from seq2seq import recipe
+from seq2seq.nn.cells.base import ACTIVATIONS, Cell, Mask, State, torch_biases
+
+
+class SimpleCell(Cell):
+    """Simple RNN (Elman 1990): h_t = act(x_t W_x + h_{t-1} W_h + b)."""
+
+    def __init__(self, section: recipe.Rnn, input_size: int, hidden_size: int) -> None:
+        super().__init__(section, input_size, hidden_size)
+        self.activation = ACTIVATIONS[section.activation]
+        self.kernels = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
+        self.name = section.activation
+        self.fused = self.name in self.kernels
+
+    def step(self, projected: Tensor, state: State, mask: Mask = None) -> State:
+        (h,) = state
+        return (self.activation(projected + self.recur(h, mask)),)
+
+    def sequence(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        weights = [self.kernel, self.recurrent_kernel, *torch_biases(self.bias)]
+        initial = state[0].unsqueeze(0).contiguous()
+        kernel = self.kernels[self.name]
+        outputs, last = kernel(x, initial, weights, self.bias is not None, 1, 0.0, self.training, False, False)
+        return outputs, (last[0],)

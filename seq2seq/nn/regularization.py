@@ -1,0 +1,58 @@
+"""What a recipe asks of the cells' weights beyond the loss: penalties on them, and constraints after each update."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from seq2seq import recipe
+from seq2seq.nn.cells import Cell
+
+
+def penalty_of(values: Tensor, section: recipe.Regularizer) -> Tensor:
+    """l1 * sum |w| + l2 * sum w^2, a scalar."""
+    return section.l1 * values.abs().sum() + section.l2 * values.square().sum()
+
+
+def penalty(model: nn.Module) -> Tensor | None:
+    """The sum of all penalties of a model's cells, and of its layers' last outputs; None: there are none."""
+    parts = [penalty_of(weight, regularizer) for weight, regularizer, _ in _weights(model) if regularizer is not None]
+    activities = (getattr(module, "activity_penalty", None) for module in model.modules())
+    parts += [activity for activity in activities if activity is not None]
+    return torch.stack(parts).sum() if parts else None
+
+
+@torch.no_grad()
+def constrain(model: nn.Module) -> None:
+    """Impose the constraints on a model's cells, after an update."""
+    for weight, _, constraint in _weights(model):
+        if constraint is not None:
+            weight.copy_(constrained(weight, constraint))
+
+
+def constrained(weight: Tensor, section: recipe.Constraint) -> Tensor:
+    """A weight [units, inputs] or a bias [units], as the constraint would have it (norms as Keras has them)."""
+    if section.kind == "non_negative":
+        return weight.clamp_min(0)
+    norm = torch.linalg.vector_norm(weight, dim=-1, keepdim=True)
+    scale: Tensor = norm.clamp_max(section.max) if isinstance(section, recipe.MaxNorm) else torch.ones_like(norm)
+    return weight * scale / (1e-7 + norm)
+
+
+def _weights(model: nn.Module) -> Iterator[tuple[Tensor, recipe.Regularizer | None, recipe.Constraint | None]]:
+    """Every weight of every cell, with what its recipe says of it."""
+    for cell in model.modules():
+        if not isinstance(cell, Cell):
+            continue
+        section = cell.section
+        own = dict(cell.named_parameters(recurse=False))
+        if parametrize.is_parametrized(cell):
+            own |= {name: cell.parametrizations[name].original for name in cell.parametrizations}  # type: ignore[index,union-attr]
+        for name, weight in own.items():
+            if name == "kernel":
+                yield weight, section.kernel_regularizer, section.kernel_constraint
+            elif name == "recurrent_kernel":
+                yield weight, section.recurrent_regularizer, section.recurrent_constraint
+            elif name in ("bias", "recurrent_bias"):
+                yield weight, section.bias_regularizer, section.bias_constraint

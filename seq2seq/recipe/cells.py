@@ -1,0 +1,220 @@
+"""The sections `cell`: which recurrent unit, with what of it a recipe may set.
+
+`cell: gru` is short for `cell: {kind: gru}`, all else by default.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from seq2seq.recipe.section import Positive, Section, impossible
+
+Activation = Literal[
+    "tanh", "relu", "identity", "sigmoid", "hard_sigmoid", "elu", "selu", "gelu", "silu", "softplus", "softsign"
+]
+
+
+def _by_name(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+def named(union: Any) -> BeforeValidator:
+    """`x` is short for `{kind: x}` where one of these sections is expected."""
+    return BeforeValidator(_by_name, json_schema_input_type=union | str)
+
+
+class PlainInitializer(Section):
+    """Glorot & Bengio 2010; He et al. 2015; orthogonal (Saxe et al. 2014); or the same number everywhere."""
+
+    kind: Literal[
+        "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "orthogonal", "identity", "zeros", "ones"
+    ]
+
+
+class UniformInitializer(Section):
+    """Uniform between -range and range."""
+
+    kind: Literal["uniform"]
+    range: Annotated[float, Field(gt=0)] | None = None
+    """Default: 1/sqrt(hidden size), as torch's recurrent layers."""
+
+
+class NormalInitializer(Section):
+    """Normal with mean 0."""
+
+    kind: Literal["normal"]
+    deviation: Annotated[float, Field(gt=0)] = 0.05
+    """Standard deviation."""
+
+
+_Initializer = Annotated[PlainInitializer | UniformInitializer | NormalInitializer, Field(discriminator="kind")]
+Initializer = Annotated[_Initializer, named(_Initializer)]
+
+
+class Regularizer(Section):
+    """Added to the loss of each update: l1 * sum |w| + l2 * sum w^2."""
+
+    l1: Annotated[float, Field(ge=0)] = 0.0
+    l2: Annotated[float, Field(ge=0)] = 0.0
+
+
+class MaxNorm(Section):
+    """The weights into each unit are scaled down to this norm where they exceed it (Srivastava et al. 2014)."""
+
+    kind: Literal["max_norm"]
+    max: Annotated[float, Field(gt=0)] = 2.0
+    """The largest norm."""
+
+
+class PlainConstraint(Section):
+    """Negative weights become 0; or the weights into each unit are scaled to norm 1."""
+
+    kind: Literal["non_negative", "unit_norm"]
+
+
+_Constraint = Annotated[MaxNorm | PlainConstraint, Field(discriminator="kind")]
+Constraint = Annotated[_Constraint, named(_Constraint)]
+
+
+class Weights(Section):
+    """What can be set of every cell's weights: W_x (kernel), W_h (recurrent) and b (bias)."""
+
+    use_bias: bool = True
+    """Whether there is a b at all."""
+    kernel_initializer: Initializer = UniformInitializer(kind="uniform")
+    recurrent_initializer: Initializer = UniformInitializer(kind="uniform")
+    bias_initializer: Initializer = PlainInitializer(kind="zeros")
+    kernel_regularizer: Regularizer | None = None
+    """A penalty on W_x."""
+    recurrent_regularizer: Regularizer | None = None
+    """A penalty on W_h."""
+    bias_regularizer: Regularizer | None = None
+    """A penalty on b."""
+    activity_regularizer: Regularizer | None = None
+    """A penalty on the outputs h_t, summed over the batch."""
+    kernel_constraint: Constraint | None = None
+    """Imposed after each update."""
+    recurrent_constraint: Constraint | None = None
+    """Imposed after each update."""
+    bias_constraint: Constraint | None = None
+    """Imposed after each update; the bias counts as the weights into one unit."""
+
+
+class Rnn(Weights):
+    """Simple RNN (Elman 1990): h_t = act(x_t W_x + h_{t-1} W_h + b)."""
+
+    kind: Literal["rnn"]
+    activation: Activation = "tanh"
+    """act in the equations."""
+
+
+class Lstm(Weights):
+    """LSTM (Hochreiter & Schmidhuber 1997; Gers et al. 2000)."""
+
+    kind: Literal["lstm"]
+    activation: Activation = "tanh"
+    """act in the equations."""
+    recurrent_activation: Activation = "sigmoid"
+    """Of the gates."""
+    forget_bias: float = 1.0
+    """Added to the forget gate's first bias (Gers et al. 2000; Jozefowicz et al. 2015)."""
+    peephole: bool = False
+    """The gates see the cell state (Gers & Schmidhuber 2000; Graves 2013, equations 7 to 11)."""
+    coupled: bool = False
+    """One gate for both: i = 1 - f (Greff et al. 2017, CIFG)."""
+    layer_norm: bool = False
+    """Layer normalisation (Ba et al. 2016, equations 20 to 22)."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Lstm:
+        if self.forget_bias != 0 and not self.use_bias and "forget_bias" in self.model_fields_set:
+            raise impossible("forget_bias", "without a bias there is none to begin with; remove it, or use_bias: true")
+        return self
+
+
+class Gru(Weights):
+    """GRU (Cho et al. 2014)."""
+
+    kind: Literal["gru"]
+    activation: Activation = "tanh"
+    """act in the equations."""
+    recurrent_activation: Activation = "sigmoid"
+    """Of the gates."""
+    reset: Literal["before", "after"] = "after"
+    """Where the reset gate acts: before the recurrent product (Cho et al. 2014), or after it (cuDNN; faster)."""
+    layer_norm: bool = False
+    """Layer normalisation (Ba et al. 2016, supplement)."""
+
+
+class TransitionGru(Weights):
+    """Deep-transition GRU: at each step, one GRU takes x_t and others follow it (Miceli Barone et al. 2017)."""
+
+    kind: Literal["transition_gru"]
+    activation: Activation = "tanh"
+    """act in the equations."""
+    recurrent_activation: Activation = "sigmoid"
+    """Of the gates."""
+    transitions: Positive = 1
+    """GRU steps without an input after the first."""
+    layer_norm: bool = False
+    """Layer normalisation (Ba et al. 2016, supplement)."""
+
+
+class Sru(Weights):
+    """Simple recurrent unit (Lei et al. 2018): no product with h_{t-1}; its gates see c_{t-1} element by element."""
+
+    kind: Literal["sru"]
+    peephole: bool = True
+    """The gates' view of c_{t-1}. Without it all steps are computed at once, by a parallel scan."""
+
+
+class Ssru(Weights):
+    """Simpler simple recurrent unit (Kim et al. 2019): one gate, no product with h_{t-1}; a parallel scan."""
+
+    kind: Literal["ssru"]
+
+
+class MinGru(Weights):
+    """Minimal GRU (Feng et al. 2024): its gate does not see h_{t-1}; a parallel scan."""
+
+    kind: Literal["mingru"]
+
+
+class MinLstm(Weights):
+    """Minimal LSTM (Feng et al. 2024): its gates do not see h_{t-1} and sum to 1; a parallel scan."""
+
+    kind: Literal["minlstm"]
+
+
+class CustomCell(Weights):
+    """A cell of your own: `kind: my_module:MyCell` (see docs/cells.md)."""
+
+    kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    """Python module and class; the module is looked for where the command is run, then among installed packages."""
+    options: dict[str, str | int | float | bool] = {}
+    """Given to the class by name."""
+
+
+def _cell_kind(value: Any) -> Any:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return "custom" if isinstance(kind, str) and ":" in kind else kind
+
+
+_Cell = Annotated[
+    Annotated[Rnn, Tag("rnn")]
+    | Annotated[Lstm, Tag("lstm")]
+    | Annotated[Gru, Tag("gru")]
+    | Annotated[TransitionGru, Tag("transition_gru")]
+    | Annotated[Sru, Tag("sru")]
+    | Annotated[Ssru, Tag("ssru")]
+    | Annotated[MinGru, Tag("mingru")]
+    | Annotated[MinLstm, Tag("minlstm")]
+    | Annotated[CustomCell, Tag("custom")],
+    Discriminator(_cell_kind),
+]
+AnyCell = Annotated[_Cell, named(_Cell)]
+
+ELEMENTWISE = (Sru, Ssru, MinGru, MinLstm)
+"""Cells without a product of the last state: what acts on W_h has nothing to act on."""
