@@ -33,6 +33,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+analyze = typer.Typer(help="Look inside recurrent cells.", no_args_is_help=True)
+app.add_typer(analyze, name="analyze")
+
 RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's YAML file, or a run folder.")]
 Settings = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Recipe keys to set, as in training.max_epochs=3.")
@@ -42,11 +45,11 @@ Device = Annotated[str, typer.Option("--device", help="auto (a GPU if there is o
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads. Default: all cores.")]
 
 
-def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Make a function a command that ends with the right exit code, and without a traceback for the user's errors."""
+def guarded(function: Callable[..., None]) -> Callable[..., None]:
+    """A command that ends with the right exit code, and without a traceback for the user's errors."""
 
     @functools.wraps(function)
-    def guarded(*args: Any, **kwargs: Any) -> None:
+    def call(*args: Any, **kwargs: Any) -> None:
         try:
             function(*args, **kwargs)
         except UserError as error:
@@ -58,11 +61,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except BrokenPipeError:  # the reader has gone, as in `| head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-    app.command()(guarded)
-    return guarded
+    return call
 
 
-@command
+@app.command()
+@guarded
 def run(
     recipe: RecipeFile,
     settings: Settings = None,
@@ -74,7 +77,8 @@ def run(
     _run_until("report", recipe, settings, force, device, threads)
 
 
-@command
+@app.command()
+@guarded
 def prepare(
     recipe: RecipeFile, settings: Settings = None, force: Force = False, device: Device = "cpu", threads: Threads = None
 ) -> None:
@@ -82,7 +86,8 @@ def prepare(
     _run_until("prepare", recipe, settings, force, device, threads)
 
 
-@command
+@app.command()
+@guarded
 def train(
     recipe: RecipeFile,
     settings: Settings = None,
@@ -94,7 +99,8 @@ def train(
     _run_until("train", recipe, settings, force, device, threads)
 
 
-@command
+@app.command()
+@guarded
 def report(
     recipe: RecipeFile,
     settings: Settings = None,
@@ -106,7 +112,8 @@ def report(
     _run_until("report", recipe, settings, force, device, threads)
 
 
-@command
+@app.command()
+@guarded
 def plan(recipe: RecipeFile, settings: Settings = None) -> None:
     """Say which stages would run, and why."""
     from seq2seq.pipeline import Pipeline
@@ -115,7 +122,8 @@ def plan(recipe: RecipeFile, settings: Settings = None) -> None:
         print(f"{verdict.stage:<10} {'runs:' if verdict.reasons else 'fresh'} {'; '.join(verdict.reasons)}".rstrip())
 
 
-@command
+@app.command()
+@guarded
 def validate(recipe: RecipeFile, settings: Settings = None) -> None:
     """Check a recipe and that its data can be read."""
     from seq2seq.pipeline import inputs_of
@@ -125,7 +133,8 @@ def validate(recipe: RecipeFile, settings: Settings = None) -> None:
     print(f"{recipe}: a valid recipe ({loaded.name}, {loaded.data.src}-{loaded.data.tgt})")
 
 
-@command
+@app.command()
+@guarded
 def schema() -> None:
     """Print the recipe's JSON Schema, with which editors complete and check recipes."""
     from seq2seq.recipe import Recipe
@@ -135,7 +144,8 @@ def schema() -> None:
     )
 
 
-@command
+@app.command()
+@guarded
 def translate(
     run: Annotated[
         str, typer.Argument(metavar="RUN", help="A run folder or model folder; or a recipe: its test sets.")
@@ -176,7 +186,8 @@ def translate(
         sys.stdout.buffer.flush()
 
 
-@command
+@app.command()
+@guarded
 def evaluate(
     recipe: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="A recipe or run folder.")] = None,
     settings: Settings = None,
@@ -212,6 +223,42 @@ def evaluate(
         print(json.dumps([to_dict(s) for s in scores], indent=2))
     else:
         print_scores({hyp.name: scores}, Console())
+
+
+@analyze.command()
+@guarded
+def gradients(
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A cell as in a recipe: gru, '{kind: gru, reset: before}'. May be given again. Default: six."
+        ),
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder for gradients.json and gradients.svg.")] = Path("analysis"),
+    steps: Annotated[int, typer.Option(min=1, help="Updates of each training.")] = 400,
+    hidden_size: Annotated[int, typer.Option(min=1, help="Numbers of a state.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 1,
+    threads: Threads = 1,
+) -> None:
+    """How gradients fade or grow through time in each cell, and over how many words it can recall one."""
+    from seq2seq.analysis import gradient_flow
+    from seq2seq.analysis.plots import gradient_figure
+    from seq2seq.machine import set_up
+    from seq2seq.run_folder import write_json, write_text
+
+    set_up("cpu", threads)
+    settings = gradient_flow.Settings(hidden_size=hidden_size, steps=steps, seed=seed)
+    cells = cell or gradient_flow.DEFAULT_CELLS
+    for text in cells:
+        gradient_flow.parse_cell(text)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--output {output}: {error.strerror}; name a folder that can be made") from None
+    study = gradient_flow.study(cells, settings, lambda done: print(gradient_flow.summary(done), flush=True))
+    write_json(output / "gradients.json", study)
+    write_text(output / "gradients.svg", gradient_figure(study))
+    print(f"written: {output / 'gradients.json'}, {output / 'gradients.svg'}")
 
 
 def _without_effect(given: dict[str, bool], mend: str) -> None:

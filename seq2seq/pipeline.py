@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import inspect
 import json
 import platform
 import resource
@@ -24,14 +25,14 @@ from pydantic import BaseModel, ValidationError
 from seq2seq import __version__
 from seq2seq.data import corpus
 from seq2seq.errors import UserError
-from seq2seq.recipe import Recipe
+from seq2seq.recipe import CustomCell, Recipe
 from seq2seq.recipe_file import dump_recipe
-from seq2seq.run_folder import RunFolder, write_json, write_text
+from seq2seq.run_folder import RunFolder, file_hash, write_json, write_text
 
 Stage = Literal["prepare", "train", "translate", "evaluate", "report"]
 STAGES: tuple[Stage, ...] = ("prepare", "train", "translate", "evaluate", "report")
 
-CODE_VERSIONS: dict[Stage, int] = {"prepare": 1, "train": 1, "translate": 1, "evaluate": 1, "report": 1}
+CODE_VERSIONS: dict[Stage, int] = {"prepare": 1, "train": 2, "translate": 1, "evaluate": 1, "report": 1}
 """Raised when a stage's results change, so that older ones are made anew."""
 
 Inputs = dict[str, str]
@@ -82,6 +83,11 @@ def inputs_of(recipe: Recipe) -> dict[Stage, Inputs]:
     train = {
         key: value for key, value in train.items() if not key.startswith(("training.checkpoints", "training.log_every"))
     }
+    train |= {
+        f"model.{side}.cell (code)": code_hash(section.cell.kind)
+        for side, section in (("encoder", recipe.model.encoder), ("decoder", recipe.model.decoder))
+        if isinstance(section.cell, CustomCell)
+    }
     train |= {f"data.train.{i}.weight": str(source.weight) for i, source in enumerate(data.train)}
     own: dict[Stage, Inputs] = {
         "prepare": prepare,
@@ -119,6 +125,13 @@ def flatten(key: str, section: BaseModel) -> Inputs:
 
     walk(key, section.model_dump())
     return result
+
+
+def code_hash(kind: str) -> str:
+    """Of the file that a cell of the user's own stands in: a changed cell is another model."""
+    from seq2seq.nn.cells import custom_class  # noqa: PLC0415  (imports torch, which few recipes need here)
+
+    return file_hash(Path(inspect.getfile(custom_class(kind))))
 
 
 def digest(inputs: Inputs) -> str:

@@ -13,6 +13,7 @@ from unittest.mock import ANY
 import pytest
 import torch
 
+from seq2seq.bundle import load_bundle
 from seq2seq.errors import UserError
 from seq2seq.pipeline import STAGES, Pipeline
 from seq2seq.recipe import Recipe
@@ -215,3 +216,36 @@ training:
     runner.run()
     bleu = runner.scores()["slice"][0]
     assert bleu.metric == "bleu" and bleu.value > 90
+
+
+OWN_CELL = """
+import torch
+from seq2seq.nn.cells import Cell
+
+
+class Leaky(Cell):
+    def __init__(self, section, input_size, hidden_size, leak=0.5):
+        super().__init__(section, input_size, hidden_size)
+        self.leak = leak
+
+    def step(self, projected, state, mask=None):
+        (h,) = state
+        return (self.leak * h + (1 - self.leak) * torch.tanh(projected + self.recur(h, mask)),)
+"""
+
+
+def test_a_cell_of_ones_own_trains_and_translates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One file beside the recipe; a change of it trains anew; elsewhere the error says what is missing."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "leaky_cells.py").write_text(OWN_CELL)
+    cell = "model.encoder.cell={kind: leaky_cells:Leaky, options: {leak: 0.3}}"
+    recipe = toy_recipe(tmp_path, cell, "model.encoder.recurrent_dropout=0.1", "training.max_epochs=1")
+    Runner(Pipeline(recipe), torch.device("cpu")).run("evaluate")
+    assert not any(verdict.reasons for verdict in Pipeline(recipe).plan()[:4])
+    (tmp_path / "leaky_cells.py").write_text(OWN_CELL.replace("leak=0.5", "leak=0.4"))
+    train = Pipeline(recipe).plan()[1]
+    assert train.stage == "train" and "model.encoder.cell (code)" in train.reasons[0]
+    monkeypatch.delitem(sys.modules, "leaky_cells")
+    (tmp_path / "leaky_cells.py").unlink()
+    with pytest.raises(UserError, match="leaky_cells:Leaky: importing leaky_cells failed"):
+        load_bundle(tmp_path / "run", torch.device("cpu"))

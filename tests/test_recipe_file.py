@@ -153,7 +153,8 @@ def test_every_key_is_described() -> None:
     for name, section in {**SCHEMA["$defs"], "Recipe": SCHEMA}.items():
         assert section.get("description"), name
         for key, field in section["properties"].items():
-            opens_section = "$ref" in field or "oneOf" in field
+            choices = [field, *field.get("anyOf", [])]
+            opens_section = any("$ref" in choice or "oneOf" in choice for choice in choices)
             described = field.get("description") or opens_section or key in section["description"]
             assert described or key in SELF_EXPLAINING, f"{name}.{key} has no description"
 

@@ -28,8 +28,7 @@ class PointClassifier(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         x = points.unsqueeze(1)  # [batch, time 1, 2]
-        lengths = torch.ones(len(x), dtype=torch.long)
-        h, _ = self.stack(x, lengths)  # [batch, time 1, hidden]
+        h, _ = self.stack(x)  # [batch, time 1, hidden]
         return self.output(h.squeeze(1))  # [batch, labels]
 
     def feed_forward(self, points: Tensor) -> Tensor:

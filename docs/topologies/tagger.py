@@ -29,7 +29,7 @@ class Tagger(nn.Module):
         section = recipe.Encoder(cell="gru", hidden_size=48, direction=direction)
         self.embedding = nn.Embedding(characters, 32)
         self.stack = EncoderStack(section, 32)
-        self.output = nn.Linear(self.stack.sizes[-1], characters)
+        self.output = nn.Linear(self.stack.output_size, characters)
 
     def forward(self, characters: Tensor, lengths: Tensor) -> Tensor:
         h, _ = self.stack(self.embedding(characters), lengths)  # [batch, time, hidden, twice if bidirectional]

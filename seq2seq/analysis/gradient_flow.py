@@ -8,12 +8,13 @@ exponentially with T - t, unless the cell keeps it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from seq2seq import recipe
@@ -21,6 +22,14 @@ from seq2seq.analysis.recall import SHORTEST, Course, RecallModel, accuracy, sen
 from seq2seq.errors import UserError
 from seq2seq.nn.cells import Cell
 
+DEFAULT_CELLS = (
+    "rnn",
+    "{kind: rnn, activation: relu, recurrent_initializer: identity}",
+    "lstm",
+    "gru",
+    "mingru",
+    "minlstm",
+)
 DISTANCES = (4, 8, 16, 32, 64)
 """Words between noun and blank, for which each cell is trained and tested."""
 RADII = (0.5, 0.9, 1.0, 1.1, 1.5)
@@ -45,7 +54,7 @@ class CellStudy:
 
     cell: str
     at_first: list[float]
-    """Norm of dL_T/ds_t by T - t from 0, mean over 64 sentences, before training. s_t: the whole state (h_t and c_t)."""
+    """Norm of dL_T/ds_t by T - t from 0, mean over 64 sentences, before training; s_t is the whole state (h_t, c_t)."""
     at_first_h: list[float]
     """The same of h_t alone, with what it passes on through c_t left out."""
     trained: list[float]
@@ -71,8 +80,6 @@ def parse_cell(text: str) -> recipe.AnyCell:
     Raises:
         UserError: there is no such cell.
     """
-    import yaml  # noqa: PLC0415
-
     try:
         cell: recipe.AnyCell = TypeAdapter(recipe.AnyCell).validate_python(yaml.safe_load(text))
     except (ValidationError, yaml.YAMLError) as error:
@@ -82,7 +89,7 @@ def parse_cell(text: str) -> recipe.AnyCell:
 
 
 def study_cell(text: str, settings: Settings) -> CellStudy:
-    """Measure one cell."""
+    """Measure one cell: gradients before and after training, recall at each distance."""
     model = _new_model(text, settings)
     whole, h_alone = gradient_norms(model, settings.length, settings.seed)
     scores, trained, seconds = {}, whole, 0.0
@@ -98,11 +105,13 @@ def study_cell(text: str, settings: Settings) -> CellStudy:
 def gradient_norms(model: RecallModel, length: int, seed: int, count: int = 64) -> tuple[list[float], list[float]]:
     """Norms of dL_T/ds_t by T - t, of the whole state and of h_t alone, each the mean over `count` sentences.
 
-    The steps run one by one, so that each state is a node of its own: what h_t passes on
+    The loss is that of nouns drawn at random: of the right ones a trained model's loss, and its
+    gradient, is nothing. The steps run one by one, so that each state is a node of its own: what h_t passes on
     through c_t of the same step counts for neither.
     """
     generator = torch.Generator().manual_seed(seed + 7)
-    words, nouns = sentences(count, length, generator)
+    words, _ = sentences(count, length, generator)
+    targets = torch.randint(model.choice.out_features, (count,), generator=generator)
     cell = model.layer.cell
     model.eval()
     projected = cell.project(model.embedding(words))
@@ -111,7 +120,7 @@ def gradient_norms(model: RecallModel, length: int, seed: int, count: int = 64) 
     for x in projected:
         state = tuple(part.clone().requires_grad_() for part in cell.step(x, state))
         states.append(state)
-    loss = F.cross_entropy(model.choice(state[0]), nouns, reduction="sum")
+    loss = F.cross_entropy(model.choice(state[0]), targets, reduction="sum")
     flat = [part for parts in states[-length - 1 :] for part in parts]
     gradients = torch.autograd.grad(loss, flat, allow_unused=True, materialize_grads=True)
     by_step = [gradients[i : i + cell.states] for i in range(0, len(gradients), cell.states)][::-1]
@@ -123,7 +132,7 @@ def spectral_radius(radius: float, settings: Settings) -> list[float]:
     """Gradient norms of an untrained simple RNN whose recurrent weights are a random rotation, scaled.
 
     With the identity as its activation every step back multiplies the gradient by exactly
-    `radius` (tested); tanh can only make it smaller, so relu is shown: half of the units pass.
+    `radius`; tanh, whose slope is at most 1, can only make it smaller.
     """
     model = _new_model("{kind: rnn, activation: identity, recurrent_initializer: orthogonal}", settings)
     scale_recurrence(model.layer.cell, radius)
@@ -145,7 +154,7 @@ def clipping(clip_norm: float | None, settings: Settings) -> Clipping:
     return Clipping(clip_norm, course.losses, course.gradient_norms)
 
 
-def study(cells: Sequence[str], settings: Settings, report: Any) -> dict[str, Any]:
+def study(cells: Sequence[str], settings: Settings, report: Callable[[CellStudy], None]) -> dict[str, Any]:
     """The whole study as plain data for JSON; `report` is told of each part that is done."""
     studies = []
     for text in cells:
@@ -160,8 +169,20 @@ def study(cells: Sequence[str], settings: Settings, report: Any) -> dict[str, An
     }
 
 
+def summary(one: CellStudy) -> str:
+    """A line for the terminal."""
+    recalled = ", ".join(f"{distance} words {share:.0%}" for distance, share in one.accuracy.items())
+    before, after = half_life(one.at_first), half_life(one.trained)
+    return f"{one.cell}: gradient halves in {_steps(before)} at first, {_steps(after)} trained; recall over {recalled}"
+
+
+def _steps(steps: float) -> str:
+    return f"{steps:.1f} steps" if 0 < steps < 1000 else "no number of steps"
+
+
 def half_life(norms: Sequence[float]) -> float:
-    """Steps back over which the gradient halves, from a straight line through its logarithm; negative: it doubles."""
+    """Steps back over which the gradient halves, from a straight line through its logarithm; infinite or
+    negative: it does not fall."""
     points = [(float(i), math.log2(norm)) for i, norm in enumerate(norms) if norm > 1e-30]
     if len(points) < 2:
         return 0.0

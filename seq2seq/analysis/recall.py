@@ -110,4 +110,4 @@ def train(
 def accuracy(model: RecallModel, distance: int, seed: int, count: int = 500) -> float:
     """Share of new sentences whose noun is recalled; chance is 1 in 10."""
     words, nouns = sentences(count, distance, torch.Generator().manual_seed(seed + 1_000_003))
-    return (model.eval()(words).argmax(-1) == nouns).float().mean().item()
+    return float((model.eval()(words).argmax(-1) == nouns).float().mean())

@@ -78,10 +78,10 @@ class Decoder(nn.Module):
         self.stack = DecoderStack(
             decoder, embedding + joined[self.attend], context_size if self.attend == "first" else 0
         )
-        query_size = {"top": self.stack.sizes[-1], "first": self.stack.sizes[1], "previous": decoder.hidden_size}
+        query_size = {"top": self.stack.output_size, "first": self.stack.sizes[1], "previous": decoder.hidden_size}
         self.attention = make_attention(decoder.attention, query_size[self.attend], context_size)
         seen = context_size if self.attention else 0
-        self.readout = Readout(decoder.readout, (self.stack.sizes[-1], seen, embedding), output_size)
+        self.readout = Readout(decoder.readout, (self.stack.output_size, seen, embedding), output_size)
 
     @property
     def states(self) -> int:

@@ -37,7 +37,8 @@ def constrained(weight: Tensor, section: recipe.Constraint) -> Tensor:
         return weight.clamp_min(0)
     norm = torch.linalg.vector_norm(weight, dim=-1, keepdim=True)
     scale: Tensor = norm.clamp_max(section.max) if isinstance(section, recipe.MaxNorm) else torch.ones_like(norm)
-    return weight * scale / (1e-7 + norm)
+    result: Tensor = weight * scale / (1e-7 + norm)
+    return result
 
 
 def _weights(model: nn.Module) -> Iterator[tuple[Tensor, recipe.Regularizer | None, recipe.Constraint | None]]:

@@ -76,6 +76,7 @@ class DecoderStack(nn.Module):
             self.sizes.append(connections[-1].output_size)
         self.layers = cast(Sequence[Layer], nn.ModuleList(layers))
         self.connections = nn.ModuleList(connections)
+        self.output_size = self.sizes[-1]
         self.rate = section.dropout
 
     def masks(self, x: Float[Tensor, "batch time input"]) -> Masks:
@@ -95,15 +96,19 @@ class DecoderStack(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "batch time input"],
-        state: list[State],
-        masks: Masks = NO_MASKS,
+        state: list[State] | None = None,
+        masks: Masks | None = None,
         look: Look | None = None,
     ) -> tuple[Float[Tensor, "batch time output"], list[State]]:
         """The whole sequence, layer by layer, each fused where its cell has a kernel: outputs and last states.
 
         Args:
+            state: of each layer before the first step; None: zeros.
+            masks: dropout masks; None: new ones in training, else none.
             look: gives the context that joins the upper layers' inputs, from the first layer's output.
         """
+        masks = self.masks(x) if masks is None else masks
+        state = self.start(x, len(x)) if state is None else state
         x = masks.drop(x, 0)
         context, following = None, []
         for i, (layer, connection) in enumerate(zip(self.layers, self.connections, strict=True)):
@@ -143,6 +148,7 @@ class EncoderStack(nn.Module):
 
     def __init__(self, section: recipe.Encoder, input_size: int) -> None:
         super().__init__()
+        self.output_size = section.output_size(input_size, len(section.directions[-1]))
         self.joined = section.direction != "bidirectional_alternating"
         self.sizes, layers, connections = [input_size], [], []
         for directions in section.directions:
@@ -155,15 +161,19 @@ class EncoderStack(nn.Module):
         self.rate = section.dropout
 
     def forward(
-        self, x: Float[Tensor, "batch src_len input"], lengths: Int[Tensor, " batch"], whole_state: bool = True
+        self,
+        x: Float[Tensor, "batch src_len input"],
+        lengths: Int[Tensor, " batch"] | None = None,
+        whole_state: bool = True,
     ) -> tuple[Float[Tensor, "batch src_len output"], list[State]]:
         """Every position's output (zero on padding), and each layer's last state, the directions joined.
 
         Args:
-            lengths: tokens of each sentence, at least 1.
+            lengths: tokens of each sentence, at least 1; None: all are as long as x.
             whole_state: give every tensor of the last states, not h alone (needs a slower kernel for an LSTM on a CPU).
         """
         x = self._drop(x.transpose(0, 1))
+        lengths = torch.full((x.shape[1],), len(x), device=x.device) if lengths is None else lengths
         inside = Inside.of_lengths(lengths, len(x))
         columns, finals = [x, x] if not self.joined else [x], []
         for layers, connection in zip(self.layers, self.connections, strict=True):

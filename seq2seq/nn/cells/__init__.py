@@ -46,7 +46,10 @@ def custom_class(kind: str) -> type[Cell]:
     try:
         found: Any = getattr(importlib.import_module(module_name), class_name, None)
     except Exception as error:  # whatever the user's code raises
-        raise UserError(f"cell {kind}: importing {module_name} failed: {type(error).__name__}: {error}") from error
+        raise UserError(
+            f"cell {kind}: importing {module_name} failed: {type(error).__name__}: {error}; "
+            "run the command in the folder that holds the module, or install it"
+        ) from error
     finally:
         sys.path.pop(0)
     if not (isinstance(found, type) and issubclass(found, Cell)):
