@@ -85,7 +85,8 @@ class DecoderStack(nn.Module):
             return NO_MASKS
         outputs = None
         if self.rate > 0:
-            outputs = [dropout_mask(x, len(x), size, self.rate).unsqueeze(1) for size in self.sizes]
+            sizes = [self.sizes[0], *(layer.cell.hidden_size for layer in self.layers)]
+            outputs = [dropout_mask(x, len(x), size, self.rate).unsqueeze(1) for size in sizes]
         recurrent = [layer.recurrent_mask(x, len(x)) for layer in self.layers]
         return Masks(outputs, [None if mask is None else mask.unsqueeze(1) for mask in recurrent])
 
@@ -116,7 +117,7 @@ class DecoderStack(nn.Module):
             inputs = x if context is None else torch.cat([x, context.to(x.dtype)], -1)
             h, last = layer(inputs.transpose(0, 1), state[i], mask=None if mask is None else mask.squeeze(1))
             following.append(last)
-            x = masks.drop(connection(x, h.transpose(0, 1)), i + 1)
+            x = connection(x, masks.drop(h.transpose(0, 1), i + 1))
             context = look(x) if i == 0 and look is not None else context
         return x, following
 
@@ -134,7 +135,7 @@ class DecoderStack(nn.Module):
             mask = masks.recurrent[i] if masks.recurrent else None
             inputs = x if context is None else torch.cat([x, context.to(x.dtype)], -1)
             following.append(layer.step(inputs, state[i], mask))
-            x = masks.drop(connection(x, following[-1][0]), i + 1)
+            x = connection(x, masks.drop(following[-1][0], i + 1))
             context = look(x) if i == 0 and look is not None else context
         return x, following
 
@@ -180,7 +181,7 @@ class EncoderStack(nn.Module):
             ins = columns if len(columns) == len(layers) else columns * len(layers)
             runs = [self._run(layer, column, inside, whole_state) for layer, column in zip(layers, ins, strict=True)]
             outputs = [torch.cat([h for h, _ in runs], -1)] if self.joined else [h for h, _ in runs]
-            columns = [self._drop(connection(below, h)) for below, h in zip(columns, outputs, strict=True)]
+            columns = [connection(below, self._drop(h)) for below, h in zip(columns, outputs, strict=True)]
             finals.append(tuple(torch.cat(parts, -1) for parts in zip(*[state for _, state in runs], strict=True)))
         outside = ~inside.mask.unsqueeze(-1)
         return torch.cat(columns, -1).masked_fill(outside, 0).transpose(0, 1), finals

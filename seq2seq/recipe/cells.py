@@ -171,19 +171,19 @@ class Sru(Weights):
 
 
 class Ssru(Weights):
-    """Simpler simple recurrent unit (Kim et al. 2019): one gate, no product with h_{t-1}; a parallel scan."""
+    """Simpler simple recurrent unit (Kim et al. 2019): one gate, no product with h_{t-1}."""
 
     kind: Literal["ssru"]
 
 
 class MinGru(Weights):
-    """Minimal GRU (Feng et al. 2024): its gate does not see h_{t-1}; a parallel scan."""
+    """Minimal GRU (Feng et al. 2024): its gate does not see h_{t-1}."""
 
     kind: Literal["mingru"]
 
 
 class MinLstm(Weights):
-    """Minimal LSTM (Feng et al. 2024): its gates do not see h_{t-1} and sum to 1; a parallel scan."""
+    """Minimal LSTM (Feng et al. 2024): its gates do not see h_{t-1} and sum to 1."""
 
     kind: Literal["minlstm"]
 

@@ -35,7 +35,8 @@ class Stack(Section):
     """What a layer gives on: h; x + h (He et al. 2016); a learned mixture (Srivastava et al. 2015); [x; h]
     (Huang et al. 2017). Residual and highway act where x is as long as h."""
     dropout: Rate = 0.0
-    """On the stack's input, between layers and on its output; one mask a sentence (Gal & Ghahramani 2016)."""
+    """On the stack's input and on each layer's h, before the layer's connection; one mask a sentence (Gal & Ghahramani
+    2016)."""
     recurrent_dropout: Rate = 0.0
     """On h_{t-1} where it is multiplied by W_h; one mask a sentence (Gal & Ghahramani 2016)."""
     weight_dropout: Rate = 0.0

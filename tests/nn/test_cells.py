@@ -10,8 +10,8 @@ from pydantic import TypeAdapter
 
 from seq2seq import recipe
 from seq2seq.errors import UserError
-from seq2seq.nn.cells import Cell, make_cell
-from seq2seq.nn.cells.elementwise import scan
+from seq2seq.nn.cells import Cell, elementwise, make_cell
+from seq2seq.nn.cells.elementwise import one_by_one, scan
 from seq2seq.nn.layer import Layer
 from tests.nn.test_seq2seq import CELLS
 
@@ -216,10 +216,21 @@ def test_plain_cells_equal_torchs_own_layers() -> None:
 @pytest.mark.parametrize("time", [1, 2, 3, 7, 8, 9])
 def test_scan_is_the_recurrence(time: int) -> None:
     decay, inflow, c = torch.rand(time, 2, 3).double(), torch.randn(time, 2, 3).double(), torch.randn(2, 3).double()
-    found = scan(decay, inflow, c)
+    found, in_order = scan(decay, inflow, c), one_by_one(decay, inflow, c)
     for t in range(time):
         c = decay[t] * c + inflow[t]
         torch.testing.assert_close(found[t], c, atol=1e-12, rtol=1e-12)
+        torch.testing.assert_close(in_order[t], c, atol=1e-12, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["ssru", "mingru", "minlstm", {"kind": "sru", "peephole": False}], ids=str)
+def test_the_scan_of_a_gpu_gives_the_same_gradients(name: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell, x = randomized(name, 4, 4), torch.randn(6, 3, 4, dtype=torch.double)
+    weights = list(cell.parameters())
+    plain = torch.autograd.grad((cell.sequence(x, cell.zero_state(x, 3))[0] ** 2).sum(), weights)
+    monkeypatch.setattr(elementwise, "one_by_one", scan)
+    scanned = torch.autograd.grad((cell.sequence(x, cell.zero_state(x, 3))[0] ** 2).sum(), weights)
+    torch.testing.assert_close(plain, scanned, atol=1e-10, rtol=1e-10)
 
 
 def test_forget_bias_and_uniform_range() -> None:
@@ -231,25 +242,8 @@ def test_forget_bias_and_uniform_range() -> None:
 
 # --- a cell of the user's own ---
 
-OWN = '''
-import torch
-from seq2seq.nn.cells import Cell
-
-
-class LeakyCell(Cell):
-    """h_t = a * h_{t-1} + (1 - a) * tanh(x_t W_x + h_{t-1} W_h + b)"""
-
-    def __init__(self, section, input_size, hidden_size, leak=0.5):
-        super().__init__(section, input_size, hidden_size)
-        self.leak = leak
-
-    def step(self, projected, state, mask=None):
-        (h,) = state
-        return (self.leak * h + (1 - self.leak) * torch.tanh(projected + self.recur(h, mask)),)
-
-
-not_a_cell = 3
-'''
+DOCS = Path(__file__).parents[2] / "docs" / "cells.md"
+OWN = DOCS.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0] + "\nnot_a_cell = 3\n"
 
 
 @pytest.fixture
