@@ -76,12 +76,13 @@ class Runner:
         model = bundle.make_model(recipe.model, tokenizers).to(self.device)
         precision = machine.fastest_precision(self.device) if training.precision == "auto" else training.precision
         say(f"{sum(p.numel() for p in model.parameters()):,} weights, {len(pairs):,} pairs, {self.device}, {precision}")
+        metrics = ["bleu", "chrf", *(["ter"] if training.early_stopping.metric == "ter" else [])]
         trainer = Trainer(
             training,
             model,
             pairs,
             self._weights(pairs),
-            Validator(valid, tokenizers[1], recipe.data.tgt, self.device, training.batch.tokens),
+            Validator(valid, tokenizers[1], recipe.data.tgt, self.device, training.batch.tokens, metrics),
             folder.checkpoints,
             folder.log,
             digest(self.pipeline.inputs["train"]),
@@ -182,6 +183,7 @@ class Runner:
             ("Machine", train["machine"]),
             ("Command", train["command"]),
         ]
+        facts += [("Warning", warning) for warning in best.get("warnings", [])]
         return facts + [(name, version) for name, version in train["versions"].items()]
 
     def _config(self) -> bundle.Config:

@@ -88,8 +88,21 @@ def learning_curves(log: Sequence[Record]) -> list[Markup]:
     drawn = [
         line_chart("Loss, nats per token", losses, "updates"),
         line_chart("Validation scores", scores, "updates"),
+        exposure_chart(valid[-1]) if valid else Markup(""),
     ]
     return [chart for chart in drawn if chart]
+
+
+def exposure_chart(record: Record) -> Markup:
+    """Share of right tokens by target position, fed the reference's tokens and fed the model's own."""
+    lines = [
+        Line(label, list(enumerate(record.get(key, []), start=1)), style)
+        for label, key, style in (
+            ("fed the reference", "forced_accuracy", "second"),
+            ("fed its own", "free_accuracy", "first"),
+        )
+    ]
+    return line_chart("Right tokens", lines, "position")
 
 
 def length_chart(buckets: Sequence[LengthBucket], unit: str) -> Markup:

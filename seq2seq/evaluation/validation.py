@@ -1,19 +1,25 @@
-"""Scores of a model in training: loss of the references, and BLEU of greedy translations."""
+"""Scores of a model in training: loss of the references, BLEU of greedy translations, and signs of ill health."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 
 from seq2seq import recipe
-from seq2seq.data.batching import collate, plan_in_order_of_length
+from seq2seq.data.batching import Batch, collate, plan_in_order_of_length
 from seq2seq.data.preparation import PreparedPairs
 from seq2seq.data.tokenization import PAD, Tokenizer
 from seq2seq.decoding.translator import search_all
+from seq2seq.evaluation import health
 from seq2seq.evaluation.metrics import score
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.training.loss import smoothed_cross_entropy
+
+EXPOSED_BATCHES = 8
+"""Of the validation data, for what is slow to measure."""
 
 
 class Validator:
@@ -22,35 +28,75 @@ class Validator:
     Args:
         language: of the target, for sacreBLEU's tokenizer.
         tokens: budget of a batch.
+        metrics: sacreBLEU's, of greedy translations.
     """
 
     def __init__(
-        self, pairs: PreparedPairs, tokenizer: Tokenizer, language: str, device: torch.device, tokens: int
+        self,
+        pairs: PreparedPairs,
+        tokenizer: Tokenizer,
+        language: str,
+        device: torch.device,
+        tokens: int,
+        metrics: Sequence[str] = ("bleu", "chrf"),
     ) -> None:
         self.pairs, self.tokenizer, self.language, self.device = pairs, tokenizer, language, device
+        self.metrics = metrics
         src_lengths, tgt_lengths = pairs.lengths
         self.plan = plan_in_order_of_length(src_lengths, tgt_lengths, tokens)
         longest = max(1.5, float((tgt_lengths / src_lengths).max()))
         self.greedy = recipe.Decoding(beam_size=1, max_length=recipe.MaxLength(ratio=longest))
-        self.references = pairs.tgt_texts()
+        self.sources, self.references = pairs.src_texts(), pairs.tgt_texts()
+        self.unknown = health.unknown_share([ids for side in pairs.take(range(len(pairs))) for ids in side])
 
-    def __call__(self, model: Seq2Seq) -> dict[str, float]:
-        """`loss` (nats a token), `perplexity`, `bleu` and `chrf`."""
+    def __call__(self, model: Seq2Seq) -> dict[str, Any]:
+        """`loss` (nats a token), `perplexity`, `accuracy` (of tokens, fed the reference's), the metrics,
+        and the signs of `evaluation.health`."""
         model.eval()
-        loss = self._loss(model)
         sources = [ids.tolist() for ids in self.pairs.take(range(len(self.pairs)))[0]]
         found = search_all(model, sources, self.greedy, self.device, batch_size=64)
         hypotheses = [self.tokenizer.decode(best[0].tokens) for best in found]
-        scores = score(hypotheses, self.references, ["bleu", "chrf"], self.language, bootstrap=0)
-        return {"loss": loss, "perplexity": math.exp(min(loss, 100)), **{s.metric: s.value for s in scores}}
+        scores = score(hypotheses, self.references, self.metrics, self.language, bootstrap=0)
+        return {
+            **self._of_references(model),
+            **{s.metric: s.value for s in scores},
+            **health.text_signs(self.sources, hypotheses, self.references),
+            "unknown": self.unknown,
+            **self._exposure(model),
+        }
 
     @torch.inference_mode()
-    def _loss(self, model: Seq2Seq) -> float:
-        total, tokens = 0.0, 0
-        for i in range(len(self.plan)):
-            batch = collate(*self.pairs.take(self.plan[i])).to(self.device)
+    def _of_references(self, model: Seq2Seq) -> dict[str, float]:
+        total, right, tokens = 0.0, 0, 0
+        for batch in self._batches(len(self.plan)):
             states = model(batch.src, batch.src_lengths, batch.tgt_input)
             real = batch.tgt_output != PAD
-            _, nll = smoothed_cross_entropy(model.logits(states[real]), batch.tgt_output[real], 0.0)
+            logits, targets = model.logits(states[real]), batch.tgt_output[real]
+            _, nll = smoothed_cross_entropy(logits, targets, 0.0)
+            right += int((logits.argmax(-1) == targets).sum())
             total, tokens = total + nll.item(), tokens + batch.tgt_tokens
-        return total / tokens
+        loss = total / tokens
+        return {"loss": loss, "perplexity": math.exp(min(loss, 100)), "accuracy": 100 * right / tokens}
+
+    def _exposure(self, model: Seq2Seq) -> dict[str, Any]:
+        """By target position the share of right tokens, fed the reference's and fed the model's own; their mean
+        difference; the attention's entropy. Of some batches only."""
+        forced = free = count = torch.zeros(health.POSITIONS)
+        entropies = []
+        for batch in self._batches(EXPOSED_BATCHES):
+            parts = health.exposure(model, batch.src, batch.src_lengths, batch.tgt_input, batch.tgt_output)
+            forced, free, count = forced + parts[0], free + parts[1], count + parts[2]
+            src, tgt = batch.src[:1, : int(batch.src_lengths[0])], batch.tgt_input[:1]
+            entropies.append(health.attention_entropy(model, src, tgt))
+        seen = count > 0
+        by_position = [(part[seen] / count[seen]).tolist() for part in (forced, free)]
+        signs: dict[str, Any] = {"forced_accuracy": by_position[0], "free_accuracy": by_position[1]}
+        signs["exposure_gap"] = ((forced - free).sum() / count.sum()).item()
+        entropy = sum(entropies) / len(entropies)
+        return signs | ({} if math.isnan(entropy) else {"attention_entropy": entropy})
+
+    def _batches(self, limit: int) -> Iterator[Batch]:
+        """At most `limit` batches, spread over all lengths."""
+        every = max(1, len(self.plan) // limit)
+        for i in range(0, len(self.plan), every):
+            yield collate(*self.pairs.take(self.plan[i])).to(self.device)

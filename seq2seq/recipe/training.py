@@ -96,8 +96,9 @@ class TeacherForcing(Section):
 class EarlyStopping(Section):
     """Which validation score decides."""
 
-    metric: Literal["loss", "bleu", "chrf"] = "bleu"
-    """Chooses the best model and ends training (bleu and chrf: of greedy translations of the validation set)."""
+    metric: Literal["loss", "perplexity", "accuracy", "bleu", "chrf", "ter"] = "bleu"
+    """Chooses the best model and ends training (bleu, chrf and ter: of greedy translations of the validation set;
+    accuracy: of tokens, each after the reference's)."""
     patience: Positive | None = 5
     """Validations without a new best before training ends; null: it goes on to the end."""
 

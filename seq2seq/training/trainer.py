@@ -23,6 +23,7 @@ from seq2seq.data.batching import Batch, Plan, collate, plan_epoch
 from seq2seq.data.preparation import PreparedPairs
 from seq2seq.data.tokenization import PAD
 from seq2seq.errors import UserError
+from seq2seq.evaluation.health import warnings_of
 from seq2seq.machine import Precision, autocast, release_freed_memory
 from seq2seq.nn.regularization import constrain, penalty
 from seq2seq.nn.seq2seq import Seq2Seq
@@ -38,8 +39,10 @@ from seq2seq.training.optimization import (
 )
 from seq2seq.training.progress import TrainingBar, say
 
-Validate = Callable[[Seq2Seq], dict[str, float]]
-"""Scores of a model on the validation data: `loss`, `perplexity`, `bleu`, `chrf`."""
+Validate = Callable[[Seq2Seq], dict[str, Any]]
+"""Scores of a model on the validation data (`loss`, `bleu`, ...) and signs of its health."""
+SHOWN = ("loss", "perplexity", "accuracy", "bleu", "chrf", "ter")
+"""Scores in the line of a validation."""
 
 RELEASE_EVERY = 50
 """Updates after which freed memory is given back: costs half a percent of the time, saves gigabytes."""
@@ -255,20 +258,23 @@ class Trainer:
             scores = self.validate(self.model)
         state, metric = self.state, self.section.early_stopping.metric
         score = scores[metric]
-        better = state.best is None or (score < state.best if metric == "loss" else score > state.best)
+        sinks = metric in ("loss", "perplexity", "ter")
+        better = state.best is None or (score < state.best if sinks else score > state.best)
         if better:
             state.best, state.best_step, state.validations_since_best = score, state.step, 0
         else:
             state.validations_since_best += 1
             self._lower_rate_on_plateau()
         state.seconds += time.perf_counter() - started
+        warnings = warnings_of(scores)
         self._write(
-            {"kind": "validation", **self._position(), **scores, "best": better, "seconds": round(state.seconds, 2)}
+            {"kind": "validation", **self._position(), **scores, "warnings": warnings, "best": better}
+            | {"seconds": round(state.seconds, 2)}
         )
-        shown = ", ".join(
-            f"{name} {value:.3f}" if name == "loss" else f"{name} {value:.2f}" for name, value in scores.items()
-        )
+        shown = ", ".join(f"{name} {scores[name]:.{3 if name == 'loss' else 2}f}" for name in SHOWN if name in scores)
         say(f"epoch {self._position()['epoch']:.2f}, step {state.step}: {shown}{' (best so far)' if better else ''}")
+        for warning in warnings:
+            say(f"warning: {warning}")
 
     def _lower_rate_on_plateau(self) -> None:
         schedule = self.section.schedule

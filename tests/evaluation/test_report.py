@@ -264,3 +264,16 @@ def test_a_chart_of_any_points(points: list[tuple[float, float]]) -> None:
     if chart:
         Page(str(chart))
     assert "nan" not in chart and "inf" not in chart
+
+
+def test_the_exposure_gap_is_drawn_where_it_was_measured() -> None:
+    assert len(charts.learning_curves(records())) == 2
+    measured = {
+        "kind": "validation",
+        "step": 9,
+        "loss": 1.0,
+        "forced_accuracy": [0.9, 0.8],
+        "free_accuracy": [0.9, 0.4],
+    }
+    drawn = charts.learning_curves([*records(), measured])
+    assert len(drawn) == 3 and "fed its own" in drawn[2]
