@@ -236,6 +236,7 @@ def _explain(error: Any, value: Any) -> str:
 
 
 _PATTERNS = {
+    r"^[0-9]+([.][0-9]+)?[smh]$": "must be a time such as 90s, 20m or 1.5h, not {value!r}",
     r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$": "must be a language code such as en or pt_BR, not {value!r}",
     r"^[A-Za-z0-9][A-Za-z0-9._-]*$": "is used as a file name: only letters, digits, `.`, `_` and `-`, not {value!r}",
 }

@@ -79,7 +79,10 @@ SETTINGS = [
     ("tokenizer=bpe", "tokenizer: must be a section of keys, not 'bpe'"),
     ("model.bridge=final", "model.bridge: must be one of project, copy, zero, not 'final'; did you mean `project`?"),
     ("model.embedding.tie=both", "model.embedding.tie: must be one of none, decoder, all, not 'both'"),
-    ("training.early_stopping.metric=accuracy", "must be one of loss, bleu, chrf, not 'accuracy'"),
+    (
+        "training.early_stopping.metric=meteor",
+        "must be one of loss, perplexity, accuracy, bleu, chrf, ter, not 'meteor'",
+    ),
     ("training.precision=fp16", "training.precision: must be one of auto, fp32, bf16, not 'fp16'"),
     ("evaluation.metrics=[bleu, blue]", "evaluation.metrics.1: must be one of bleu, chrf, ter, not 'blue'"),
     ("data.src=english language", "data.src: must be a language code such as en or pt_BR"),

@@ -69,17 +69,20 @@ from seq2seq.recipe.section import FileName, Section, impossible, suggestion
 from seq2seq.recipe.training import (
     Adam,
     AdamW,
+    AnyForcing,
     AnyOptimizer,
     AnySchedule,
     Batch,
     Checkpoints,
     Constant,
+    ConstantForcing,
     Cosine,
     EarlyStopping,
+    InverseSigmoidForcing,
     InverseSqrt,
+    LinearForcing,
     Plateau,
     Sgd,
-    TeacherForcing,
     Training,
 )
 

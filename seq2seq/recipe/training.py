@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from seq2seq.recipe.section import Count, Positive, Rate, Section
 
@@ -86,11 +87,38 @@ class Plateau(Section):
 AnySchedule = Annotated[Constant | InverseSqrt | Cosine | Plateau, Field(discriminator="kind")]
 
 
-class TeacherForcing(Section):
-    """What the decoder is fed in training."""
+class ConstantForcing(Section):
+    """The same chance throughout."""
 
+    kind: Literal["constant"] = "constant"
     ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Chance that a step is fed the reference's token, not the model's own last choice. Below 1 training is slower."""
+
+
+class LinearForcing(Section):
+    """The chance falls in a straight line (scheduled sampling: Bengio et al. 2015, section 2.4)."""
+
+    kind: Literal["linear"]
+    end: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Chance from `steps` on; it begins at 1."""
+    steps: Positive = 5000
+    """Updates over which it falls."""
+
+
+class InverseSigmoidForcing(Section):
+    """The chance is k / (k + exp(step / k)) (scheduled sampling: Bengio et al. 2015, section 2.4)."""
+
+    kind: Literal["inverse_sigmoid"]
+    k: Annotated[float, Field(ge=1)] = 1000.0
+    """The larger, the later and the slower the chance falls: it is a half at step k * ln(k)."""
+
+
+def _constant(value: Any) -> Any:
+    return {"kind": "constant", **value} if isinstance(value, dict) and "kind" not in value else value
+
+
+_Forcing = Annotated[ConstantForcing | LinearForcing | InverseSigmoidForcing, Field(discriminator="kind")]
+AnyForcing = Annotated[_Forcing, BeforeValidator(_constant, json_schema_input_type=_Forcing | ConstantForcing)]
 
 
 class EarlyStopping(Section):
@@ -120,7 +148,10 @@ class Training(Section):
     schedule: AnySchedule = Cosine(kind="cosine")
     label_smoothing: Rate = 0.1
     """Share of the probability spread over the whole vocabulary (Szegedy et al. 2016)."""
-    teacher_forcing: TeacherForcing = TeacherForcing()
+    teacher_forcing: AnyForcing = ConstantForcing()
+    """What the decoder is fed in training: the reference's tokens, or sometimes its own choices."""
+    r_drop: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the divergence between two passes with different dropout (R-Drop: Liang et al. 2021); costs twice."""
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
     """Longest gradient, by its norm over all weights (Pascanu et al. 2013); null: no clipping."""
     ema_decay: Rate | None = 0.998
@@ -129,6 +160,9 @@ class Training(Section):
     """Passes over the training data, at the most."""
     max_steps: Positive | None = None
     """Updates, at the most; null: as many as the epochs hold."""
+    budget: Annotated[str, Field(pattern=r"^[0-9]+([.][0-9]+)?[smh]$")] | None = None
+    """Longest time of training with its validations: 90s, 20m, 1.5h. The schedule falls to its end within it. A run
+    that a budget ends depends on the machine's speed."""
     validate_every: Positive | None = None
     """Updates between two validations; null: at the end of each epoch."""
     early_stopping: EarlyStopping = EarlyStopping()
@@ -137,3 +171,10 @@ class Training(Section):
     """Updates between two records of the log."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 where this machine multiplies faster in it, with fp32 weights; else fp32."""
+
+    @property
+    def budget_seconds(self) -> float:
+        """The budget in seconds; infinite where there is none."""
+        if self.budget is None:
+            return math.inf
+        return float(self.budget[:-1]) * {"s": 1, "m": 60, "h": 3600}[self.budget[-1]]

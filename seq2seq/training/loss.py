@@ -22,6 +22,13 @@ def smoothed_cross_entropy(
     return loss, negative_log_likelihood
 
 
+def divergence(logits: Float[Tensor, "tokens vocab"], others: Float[Tensor, "tokens vocab"]) -> Float[Tensor, ""]:
+    """Kullback-Leibler divergence both ways, halved, summed over tokens (R-Drop: Liang et al. 2021, equation 2)."""
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    p, q = (F.log_softmax(part, -1, dtype=dtype) for part in (logits, others))
+    return ((p.exp() - q.exp()) * (p - q)).sum() / 2
+
+
 class _SmoothedCrossEntropy(torch.autograd.Function):
     """The gradient is the softmax less the target distribution: written at once, it saves autograd's passes over
     tokens x vocabulary, the largest tensor of a step."""

@@ -40,6 +40,15 @@ def rate_factor(schedule: recipe.AnySchedule, step: int, total_steps: int) -> fl
     return 1.0
 
 
+def forcing_ratio(section: recipe.AnyForcing, step: int) -> float:
+    """Chance that a step of the decoder is fed the reference's token, at an update counted from 1."""
+    if isinstance(section, recipe.LinearForcing):
+        return 1 - (1 - section.end) * min(1.0, step / section.steps)
+    if isinstance(section, recipe.InverseSigmoidForcing):
+        return section.k / (section.k + math.exp(min(step / section.k, 700.0)))
+    return section.ratio
+
+
 class RunningMean:
     """Exponential moving average of the weights (Polyak & Juditsky 1992): generalises better than the last ones."""
 

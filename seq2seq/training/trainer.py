@@ -29,9 +29,10 @@ from seq2seq.nn.regularization import constrain, penalty
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.run_folder import write_text
 from seq2seq.training import checkpoint
-from seq2seq.training.loss import smoothed_cross_entropy
+from seq2seq.training.loss import divergence, smoothed_cross_entropy
 from seq2seq.training.optimization import (
     RunningMean,
+    forcing_ratio,
     load_optimizer_tensors,
     make_optimizer,
     optimizer_tensors,
@@ -82,6 +83,8 @@ class State:
     tokens: int = 0
     seconds: float = 0.0
     """In training and validation, all sessions together."""
+    validation_seconds: float = 0.0
+    """Of the last validation."""
     bad_steps: int = 0
     """Updates in a row that were skipped, because the loss or the gradient was not finite."""
     window: Window = field(default_factory=Window)
@@ -161,7 +164,12 @@ class Trainer:
                     self._save()
                 if self.stop_requested and not self._ended():
                     raise Interrupted
+        say(f"training ended at step {self.state.step}: {self._ended()}; {self._best()}")
         return self.state
+
+    def _best(self) -> str:
+        metric = self.section.early_stopping.metric
+        return f"best {metric} {self.state.best:.3f} at step {self.state.best_step}"
 
     def best_weights(self) -> dict[str, Tensor]:
         """The weights that scored best in validation."""
@@ -186,7 +194,7 @@ class Trainer:
         state.step += 1
         state.batch += len(batches)
         if math.isfinite(loss_sum) and math.isfinite(self.gradient_norm):
-            factor = state.rate * rate_factor(self.section.schedule, state.step, self.total_steps)
+            factor = state.rate * rate_factor(self.section.schedule, state.step, self._steps_within_budget())
             for group in self.optimizer.param_groups:
                 group["lr"] = self.learning_rate = self.section.optimizer.learning_rate * factor
             self.optimizer.step()
@@ -204,12 +212,22 @@ class Trainer:
 
     def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Loss and negative log-likelihood of a batch, in sum; no logits are computed for padding."""
-        forced = self.section.teacher_forcing.ratio
-        states = self.model(batch.src, batch.src_lengths, batch.tgt_input, forced)
+        forced = forcing_ratio(self.section.teacher_forcing, self.state.step + 1)
         real = (batch.tgt_output != PAD).flatten().nonzero().squeeze(1)
-        logits = self.model.logits(states.flatten(0, 1).index_select(0, real))
         targets = batch.tgt_output.flatten().index_select(0, real)
-        return smoothed_cross_entropy(logits, targets, self.section.label_smoothing)
+
+        def logits() -> Tensor:
+            states = self.model(batch.src, batch.src_lengths, batch.tgt_input, forced)
+            return self.model.logits(states.flatten(0, 1).index_select(0, real))
+
+        first, smoothing = logits(), self.section.label_smoothing
+        loss, nll = smoothed_cross_entropy(first, targets, smoothing)
+        if self.section.r_drop == 0:
+            return loss, nll
+        second = logits()  # the same batch, dropped otherwise
+        other_loss, other_nll = smoothed_cross_entropy(second, targets, smoothing)
+        apart = self.section.r_drop * divergence(first, second)
+        return (loss + other_loss + apart) / 2, (nll + other_nll) / 2
 
     def _skip_bad_step(self) -> None:
         self.state.bad_steps += 1
@@ -240,17 +258,30 @@ class Trainer:
         if self.state.batch >= len(self._plan(self.state.epoch)):
             self.state.epoch, self.state.batch = self.state.epoch + 1, 0
 
-    def _ended(self) -> bool:
-        patience = self.section.early_stopping.patience
-        out_of_patience = patience is not None and self.state.validations_since_best >= patience
-        return out_of_patience or self.state.step >= self.total_steps or self.state.epoch >= self.section.max_epochs
+    def _ended(self) -> str | None:
+        """Why training is over; None: it is not."""
+        state, section = self.state, self.section
+        patience = section.early_stopping.patience
+        if patience is not None and state.validations_since_best >= patience:
+            return f"no better {section.early_stopping.metric} in {patience} validations"
+        if state.step >= self.total_steps or state.epoch >= section.max_epochs:
+            return "all epochs done" if state.epoch >= section.max_epochs else "all updates done"
+        if state.seconds + state.validation_seconds >= section.budget_seconds:
+            return f"budget of {section.budget} spent"
+        return None
+
+    def _steps_within_budget(self) -> int:
+        """Updates of the whole training, as far as its speed so far can tell."""
+        if self.state.seconds == 0 or self.section.budget is None:
+            return self.total_steps
+        return min(self.total_steps, int(self.state.step * self.section.budget_seconds / self.state.seconds))
 
     # --- validation ---
 
     def _validation_due(self) -> bool:
         every = self.section.validate_every
         due = self.state.batch == 0 if every is None else self.state.step % every == 0
-        return due or self._ended()
+        return due or self._ended() is not None
 
     def _validate(self) -> None:
         started = time.perf_counter()
@@ -265,7 +296,8 @@ class Trainer:
         else:
             state.validations_since_best += 1
             self._lower_rate_on_plateau()
-        state.seconds += time.perf_counter() - started
+        state.validation_seconds = time.perf_counter() - started
+        state.seconds += state.validation_seconds
         warnings = warnings_of(scores)
         self._write(
             {"kind": "validation", **self._position(), **scores, "warnings": warnings, "best": better}

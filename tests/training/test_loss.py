@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq.training.loss import smoothed_cross_entropy
+from seq2seq.training.loss import divergence, smoothed_cross_entropy
 
 
 @given(st.integers(1, 9), st.integers(2, 30), st.floats(0, 0.9), st.integers(0, 99))
@@ -39,3 +39,11 @@ def test_a_model_that_knows_nothing_loses_log_vocabulary_a_token() -> None:
     loss, nll = smoothed_cross_entropy(torch.zeros(4, 50), torch.arange(4), 0.1)
     assert math.isclose(loss.item(), 4 * math.log(50), rel_tol=1e-6)
     assert math.isclose(nll.item(), 4 * math.log(50), rel_tol=1e-6)
+
+
+def test_divergence_is_torchs_kl_both_ways() -> None:
+    a, b = torch.randn(2, 5, 7, dtype=torch.double).requires_grad_()
+    p, q = a.log_softmax(-1), b.log_softmax(-1)
+    expected = (F.kl_div(q, p, reduction="sum", log_target=True) + F.kl_div(p, q, reduction="sum", log_target=True)) / 2
+    torch.testing.assert_close(divergence(a, b), expected)
+    assert divergence(a, a) == 0

@@ -10,6 +10,7 @@ from torch import nn
 from seq2seq import recipe
 from seq2seq.training.optimization import (
     RunningMean,
+    forcing_ratio,
     load_optimizer_tensors,
     make_optimizer,
     optimizer_tensors,
@@ -44,6 +45,18 @@ def test_schedules_by_their_definition() -> None:
     assert math.isclose(rate_factor(cosine, 55, 100), 0.02 + 0.98 / 2)
     assert math.isclose(rate_factor(cosine, 100, 100), 0.02)
     assert math.isclose(rate_factor(cosine, 200, 100), 0.02)
+
+
+def test_forcing_by_its_definition() -> None:
+    linear = recipe.LinearForcing(kind="linear", end=0.2, steps=100)
+    assert [forcing_ratio(linear, step) for step in (0, 50, 100, 1000)] == pytest.approx([1, 0.6, 0.2, 0.2])
+    sigmoid = recipe.InverseSigmoidForcing(kind="inverse_sigmoid", k=50)
+    assert forcing_ratio(sigmoid, 0) == pytest.approx(50 / 51)
+    assert forcing_ratio(sigmoid, round(50 * math.log(50))) == pytest.approx(0.5, abs=0.01)
+    assert forcing_ratio(sigmoid, 10**9) < 1e-9
+    assert recipe.Training.model_validate(
+        {"teacher_forcing": {"ratio": 0.9}}
+    ).teacher_forcing == recipe.ConstantForcing(ratio=0.9)
 
 
 @pytest.mark.parametrize("section", OPTIMIZERS, ids=lambda s: f"{s.kind}-{getattr(s, 'momentum', '')}")

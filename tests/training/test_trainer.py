@@ -158,3 +158,36 @@ def test_the_loss_falls(tmp_path: Path) -> None:
     run.run()
     losses = [r["loss"] for r in records(tmp_path, "train")]
     assert losses[-1] < 0.6 * losses[0]
+
+
+def test_a_budget_ends_the_training_with_its_best_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rare = {"checkpoints": {"every_steps": 10**6}, "validate_every": 10**6, "early_stopping": {"patience": None}}
+    run = trainer(tmp_path, max_epochs=10_000, budget="1s", schedule={"kind": "cosine", "warmup_steps": 5}, **rare)
+    state = run.run()
+    assert state.seconds < 5 and state.best_step == state.step
+    assert "budget of 1s spent; best bleu 1.000 at step" in capsys.readouterr().err
+    rates = [record["learning_rate"] for record in records(tmp_path, "train")]
+    assert rates[-1] < 0.2 * max(rates)  # the cosine has run its course
+
+
+@pytest.mark.parametrize("budget", ["20", "m", "1d", "-3m", "1,5h"])
+def test_a_budget_is_a_time(budget: str) -> None:
+    with pytest.raises(ValueError, match="budget"):
+        recipe.Training.model_validate({"budget": budget})
+
+
+def test_r_drop_adds_the_divergence_of_two_passes(tmp_path: Path) -> None:
+    """Without dropout the passes are the same, and so is the loss; with it they differ by the divergence."""
+    plain, twice = trainer(tmp_path / "a"), trainer(tmp_path / "b", r_drop=3.0)
+    batch = plain._next_batches()[0]
+    torch.testing.assert_close(plain._loss(batch), twice._loss(batch))
+    twice.model.train().output_dropout.p = 0.5
+    torch.manual_seed(3)
+    loss, _ = twice._loss(batch)
+    twice.section = twice.section.model_copy(update={"r_drop": 1e-9})
+    torch.manual_seed(3)
+    without, _ = twice._loss(batch)
+    assert loss > without + 0.01
+    twice.model.zero_grad()
+    loss.backward()
+    assert all(weight.grad is not None for weight in twice.parameters)
