@@ -6,8 +6,10 @@ It can be moved anywhere.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from seq2seq.errors import UserError
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.run_folder import new_folder, write_json
 
-FORMAT = 1
+FORMAT = 2
 JOINT, SRC, TGT = "tokenizer.json", "tokenizer.src.json", "tokenizer.tgt.json"
 
 
@@ -86,10 +88,25 @@ def load_bundle(path: str | Path, device: torch.device) -> Bundle:
     """
     path = Path(path)
     folder = path if (path / "config.json").exists() else path / "model"
+    config = load_config(folder)
+    with _told_if_damaged(folder):
+        tokenizers = load_tokenizers(folder)
+        model = make_model(config.model, tokenizers)
+        load_weights(model, load_file(folder / "model.safetensors"))
+    return Bundle(config, model.to(device).eval(), *tokenizers)
+
+
+def load_config(folder: Path) -> Config:
+    """Read a bundle's config.json.
+
+    Raises:
+        UserError: there is none, or it is damaged or of another version.
+    """
+    path = folder.parent if folder.name == "model" else folder
     if not (folder / "config.json").exists():
         state = "has no trained model yet; run its recipe first" if path.is_dir() else "no such run folder"
         raise UserError(f"{path}: {state} (looked for {folder / 'config.json'})")
-    try:
+    with _told_if_damaged(folder):
         content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if not isinstance(content, dict):
             raise ValueError("config.json holds no object")
@@ -97,15 +114,17 @@ def load_bundle(path: str | Path, device: torch.device) -> Bundle:
             raise UserError(
                 f"{folder}: a model of format {content.get('format')}; seq2seq {__version__} reads {FORMAT}"
             )
-        config = Config.model_validate(content)
-        tokenizers = load_tokenizers(folder)
-        model = make_model(config.model, tokenizers)
-        load_weights(model, load_file(folder / "model.safetensors"))
+        return Config.model_validate(content)
+
+
+@contextlib.contextmanager
+def _told_if_damaged(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, KeyError, RuntimeError, ValidationError, SafetensorError) as error:
         raise UserError(
             f"{folder}: this model is damaged: {str(error).splitlines()[0]}; copy or train it again"
         ) from None
-    return Bundle(config, model.to(device).eval(), *tokenizers)
 
 
 def weights_of(model: Seq2Seq) -> dict[str, torch.Tensor]:

@@ -225,6 +225,48 @@ def evaluate(
         print_scores({hyp.name: scores}, Console())
 
 
+@app.command()
+@guarded
+def average(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder with its checkpoints.")],
+    output: Annotated[Path, typer.Option(help="New folder for the model.")],
+    last: Annotated[int | None, typer.Option(min=1, help="Average the newest N checkpoints.")] = None,
+    best: Annotated[
+        int | None, typer.Option(min=1, help="Average the N best, by the recipe's validation score.")
+    ] = None,
+) -> None:
+    """Make one model of several checkpoints: the mean of their weights."""
+    from seq2seq.training.averaging import save_average
+
+    if (last is None) == (best is None):
+        raise UserError("average: give --last N or --best N")
+    used = save_average(Path(run), output, last, best)
+    print(f"{output}: the mean of steps {', '.join(map(str, used))}")
+    print(f"translate: echo '...' | seq2seq translate {output}")
+
+
+@app.command("verify-resume")
+@guarded
+def verify_resume(
+    recipe: RecipeFile,
+    settings: Settings = None,
+    kills: Annotated[int, typer.Option(min=1, help="How often the training is killed.")] = 3,
+    seed: Annotated[int, typer.Option(help="Of the moments at which it is.")] = 1,
+) -> None:
+    """Train straight and interrupted; compare every weight and log record. Keep it short: training.max_steps=100."""
+    import tempfile
+
+    from seq2seq.training import verification
+
+    _load(recipe, settings)
+    with tempfile.TemporaryDirectory() as folder:
+        found = verification.verify_resume([recipe, *(settings or [])], Path(folder), kills, seed)
+    if found.differences:
+        print("\n".join(found.differences[:20]))
+        raise SystemExit(f"not the same: {len(found.differences)} differences")
+    print(f"the same bits: {found.weights} weight tensors, {found.records} log records, {kills} interruptions")
+
+
 @analyze.command()
 @guarded
 def gradients(

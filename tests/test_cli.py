@@ -4,6 +4,7 @@ import inspect
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,24 @@ from seq2seq.cli import app
 from tests.command_line import seq2seq
 from tests.toy import write_toy
 
-COMMANDS = ["run", "prepare", "train", "translate", "evaluate", "report", "plan", "validate", "schema"]
+COMMANDS = [
+    "run",
+    "prepare",
+    "train",
+    "translate",
+    "evaluate",
+    "report",
+    "average",
+    "verify-resume",
+    "plan",
+    "validate",
+    "schema",
+]
+
+
+def functions() -> dict[str, Callable[..., None]]:
+    """The commands by name."""
+    return {c.name or c.callback.__name__: c.callback for c in app.registered_commands if c.callback}
 
 
 def test_schema_is_json_schema_for_editors() -> None:
@@ -83,7 +101,7 @@ def test_each_command_explains_itself(name: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("COLUMNS", "200")
     result = seq2seq(name, "--help")
     assert result.code == 0 and "Usage" in result.out
-    function = next(c.callback for c in app.registered_commands if c.callback and c.callback.__name__ == name)
+    function = functions()[name]
     arguments = {"recipe", "settings", "run"}
     for parameter in inspect.signature(function).parameters.keys() - arguments:
         option = "--json" if parameter == "as_json" else f"--{parameter.replace('_', '-')}"
@@ -91,7 +109,7 @@ def test_each_command_explains_itself(name: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_every_command_is_tested() -> None:
-    assert {c.callback.__name__ for c in app.registered_commands if c.callback} == set(COMMANDS)
+    assert functions().keys() == set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", ["plain", "mit Leerzeichen", "日本", "\U0001f600", "a'b\"c", "1e3"])

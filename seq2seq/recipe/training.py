@@ -137,7 +137,9 @@ class Checkpoints(Section):
     every_steps: Positive = 500
     """Updates between two checkpoints; one is also made at each validation."""
     keep_last: Positive = 2
-    """Newest checkpoints kept; the best one is kept too."""
+    """Newest checkpoints kept."""
+    keep_best: Positive = 1
+    """Best checkpoints kept, by the validation score; `seq2seq average` makes one model of several."""
 
 
 class Training(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,22 @@ def load_newest(folder: Path, identity: str, warn: Callable[[str], None]) -> Che
     return None
 
 
-def prune(folder: Path, keep_last: int, best: int | None) -> None:
-    """Remove all but the newest checkpoints and the best one."""
+def prune(folder: Path, keep_last: int, best: Collection[int]) -> None:
+    """Remove all but the newest checkpoints and the best ones."""
     for step in steps(folder)[:-keep_last]:
-        if step != best:
+        if step not in best:
             shutil.rmtree(folder / f"step-{step:06d}", ignore_errors=True)
+
+
+def weights(folder: Path, step: int) -> dict[str, Tensor]:
+    """The model's weights in the checkpoint of a step: their running mean, where there is one.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    tensors = load(folder, step).tensors
+    part = "mean." if any(name.startswith("mean.") for name in tensors) else "model."
+    return {name.removeprefix(part): tensor for name, tensor in tensors.items() if name.startswith(part)}
 
 
 def remove_all(folder: Path) -> None:

@@ -74,9 +74,8 @@ class State:
     epoch: int = 0
     batch: int = 0
     """Batches of the epoch that are done."""
-    best: float | None = None
-    """The best validation score so far, by the recipe's metric."""
-    best_step: int | None = None
+    ranking: list[tuple[float, int]] = field(default_factory=list)
+    """The best validations so far, by the recipe's metric: score and step, best first."""
     validations_since_best: int = 0
     rate: float = 1.0
     """What plateaus have left of the learning rate."""
@@ -94,7 +93,8 @@ class State:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> State:
         """The inverse of `dataclasses.asdict`."""
-        return cls(**{**values, "window": Window(**values["window"])})
+        ranking = [(score, step) for score, step in values["ranking"]]
+        return cls(**{**values, "window": Window(**values["window"]), "ranking": ranking})
 
 
 class Trainer:
@@ -169,14 +169,12 @@ class Trainer:
 
     def _best(self) -> str:
         metric = self.section.early_stopping.metric
-        return f"best {metric} {self.state.best:.3f} at step {self.state.best_step}"
+        score, step = self.state.ranking[0]
+        return f"best {metric} {score:.3f} at step {step}"
 
     def best_weights(self) -> dict[str, Tensor]:
         """The weights that scored best in validation."""
-        assert self.state.best_step is not None, "training ends with a validation"
-        best = checkpoint.load(self.checkpoints, self.state.best_step)
-        part = "mean." if self.mean is not None else "model."
-        return {name.removeprefix(part): t for name, t in best.tensors.items() if name.startswith(part)}
+        return checkpoint.weights(self.checkpoints, self.state.ranking[0][1])
 
     def _update(self, batches: list[Batch]) -> None:
         """One update of the weights from one batch, or from several whose gradients are added up."""
@@ -289,10 +287,12 @@ class Trainer:
             scores = self.validate(self.model)
         state, metric = self.state, self.section.early_stopping.metric
         score = scores[metric]
-        sinks = metric in ("loss", "perplexity", "ter")
-        better = state.best is None or (score < state.best if sinks else score > state.best)
+        sign = 1 if metric in ("loss", "perplexity", "ter") else -1
+        ranking = sorted([*state.ranking, (score, state.step)], key=lambda entry: (sign * entry[0], entry[1]))
+        state.ranking = ranking[: self.section.checkpoints.keep_best]
+        better = ranking[0][1] == state.step
         if better:
-            state.best, state.best_step, state.validations_since_best = score, state.step, 0
+            state.validations_since_best = 0
         else:
             state.validations_since_best += 1
             self._lower_rate_on_plateau()
@@ -370,7 +370,7 @@ class Trainer:
         checkpoint.save(
             self.checkpoints, self.state.step, checkpoint.Checkpoint(self.identity, asdict(self.state), tensors)
         )
-        checkpoint.prune(self.checkpoints, self.section.checkpoints.keep_last, self.state.best_step)
+        checkpoint.prune(self.checkpoints, self.section.checkpoints.keep_last, [step for _, step in self.state.ranking])
 
     def _resume(self) -> None:
         """Take up the newest whole checkpoint; without one, begin, and clear away what another training left."""

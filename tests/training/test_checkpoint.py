@@ -56,5 +56,5 @@ def test_checkpoints_of_another_training_are_not_taken_up(tmp_path: Path) -> Non
 def test_prune_keeps_the_newest_and_the_best(tmp_path: Path) -> None:
     for step in (1, 2, 3, 4, 5):
         checkpoint.save(tmp_path, step, some(value=step))
-    checkpoint.prune(tmp_path, keep_last=2, best=1)
+    checkpoint.prune(tmp_path, keep_last=2, best=[1])
     assert checkpoint.steps(tmp_path) == [1, 4, 5]

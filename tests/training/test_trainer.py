@@ -110,9 +110,8 @@ def test_training_ends_when_patience_does_and_keeps_the_best(tmp_path: Path) -> 
     )
     state = run.run()
     assert [r["bleu"] for r in records(tmp_path, "validation")] == [5.0, 7.0, 6.0, 6.5]
-    assert state.best == 7.0
     best = records(tmp_path, "validation")[1]["step"]
-    assert state.best_step == best
+    assert state.ranking == [(7.0, best)]
     assert run.best_weights().keys() == weights_of(run.model).keys()
 
 
@@ -164,7 +163,7 @@ def test_a_budget_ends_the_training_with_its_best_model(tmp_path: Path, capsys: 
     rare = {"checkpoints": {"every_steps": 10**6}, "validate_every": 10**6, "early_stopping": {"patience": None}}
     run = trainer(tmp_path, max_epochs=10_000, budget="1s", schedule={"kind": "cosine", "warmup_steps": 5}, **rare)
     state = run.run()
-    assert state.seconds < 5 and state.best_step == state.step
+    assert state.seconds < 5 and state.ranking[0][1] == state.step
     assert "budget of 1s spent; best bleu 1.000 at step" in capsys.readouterr().err
     rates = [record["learning_rate"] for record in records(tmp_path, "train")]
     assert rates[-1] < 0.2 * max(rates)  # the cosine has run its course
