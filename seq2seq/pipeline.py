@@ -88,6 +88,11 @@ def inputs_of(recipe: Recipe) -> dict[Stage, Inputs]:
         for side, section in (("encoder", recipe.model.encoder), ("decoder", recipe.model.decoder))
         if isinstance(section.cell, CustomCell)
     }
+    for side in ("src", "tgt"):
+        key = f"model.embedding.{side}_vectors"
+        path = getattr(recipe.model.embedding, f"{side}_vectors")
+        if path is not None:
+            train[key] = corpus.hash_of(Path(path), key)
     train |= {f"data.train.{i}.weight": str(source.weight) for i, source in enumerate(data.train)}
     own: dict[Stage, Inputs] = {
         "prepare": prepare,

@@ -299,4 +299,8 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
             "test": {name: resolve(source) for name, source in data.test.items()},
         }
     )
-    return recipe.model_copy(update={"data": data})
+    embedding = recipe.model.embedding
+    vectors = {side: getattr(embedding, side) for side in ("src_vectors", "tgt_vectors")}
+    found = {side: absolute(path) for side, path in vectors.items() if path is not None}
+    model = recipe.model.model_copy(update={"embedding": embedding.model_copy(update=found)}) if found else recipe.model
+    return recipe.model_copy(update={"data": data, "model": model})

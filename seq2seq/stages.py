@@ -13,12 +13,14 @@ import torch
 
 from seq2seq import __version__, bundle, machine
 from seq2seq.data.preparation import PreparedPairs, prepare
-from seq2seq.data.tokenization import EOS
+from seq2seq.data.tokenization import EOS, Tokenizer
+from seq2seq.data.vectors import places_of, read_vectors
 from seq2seq.decoding.scoring import attention_weights
 from seq2seq.decoding.translator import Translator
 from seq2seq.evaluation.metrics import Score, score
 from seq2seq.evaluation.report import AttentionExample, RunReport, TestSetReport, to_html, to_markdown
 from seq2seq.evaluation.validation import Validator
+from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.pipeline import STAGES, Pipeline, Stage, digest
 from seq2seq.run_folder import new_folder, write_json, write_text
 from seq2seq.training.progress import say
@@ -73,7 +75,9 @@ class Runner:
         pairs = PreparedPairs(folder.data / "train.arrow")
         valid = PreparedPairs(folder.data / "valid.arrow")
         torch.manual_seed(recipe.seed)
-        model = bundle.make_model(recipe.model, tokenizers).to(self.device)
+        model = bundle.make_model(recipe.model, tokenizers)
+        self._take_vectors(model, tokenizers)
+        model = model.to(self.device)
         precision = machine.fastest_precision(self.device) if training.precision == "auto" else training.precision
         say(f"{sum(p.numel() for p in model.parameters()):,} weights, {len(pairs):,} pairs, {self.device}, {precision}")
         metrics = ["bleu", "chrf", *(["ter"] if training.early_stopping.metric == "ter" else [])]
@@ -198,6 +202,22 @@ class Runner:
             model=recipe.model,
             decoding=recipe.decoding,
         )
+
+    def _take_vectors(self, model: Seq2Seq, tokenizers: tuple[Tokenizer, Tokenizer]) -> None:
+        """Begin with pretrained word vectors, where the recipe names them."""
+        section = self.pipeline.recipe.model.embedding
+        sides = zip(("src", "tgt"), (model.src_embedding, model.tgt_embedding), tokenizers, strict=True)
+        for side, embedding, tokenizer in sides:
+            path: str | None = getattr(section, f"{side}_vectors")
+            if path is None:
+                continue
+            places = places_of(tokenizer.tokens(range(len(tokenizer))))
+            found = read_vectors(Path(path), places, section.size, f"model.embedding.{side}_vectors")
+            say(f"{path}: vectors of {len(found):,} of {len(tokenizer):,} tokens")
+            with torch.no_grad():
+                for row, vector in found.items():
+                    embedding.weight[row] = torch.from_numpy(vector) / model.embedding_scale
+            embedding.weight.requires_grad_(not section.frozen)
 
     def _weights(self, pairs: PreparedPairs) -> np.ndarray | None:
         weights = np.array([source.weight for source in self.pipeline.recipe.data.train])

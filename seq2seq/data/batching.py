@@ -81,6 +81,7 @@ def plan_epoch(
     seed: int,
     epoch: int,
     weights: npt.NDArray[np.float64] | None = None,
+    ascending: bool = False,
 ) -> Plan:
     """The batches of an epoch, the same for the same seed and epoch.
 
@@ -88,6 +89,7 @@ def plan_epoch(
         src_lengths, tgt_lengths: tokens of each pair's sides [pairs].
         tokens: the budget: sentences times the longest side's tokens. A longer sentence stands alone.
         weights: how often each pair is seen, on average [pairs]; None: once.
+        ascending: batches of short sentences first, not in random order.
     """
     random = np.random.default_rng([seed, epoch])
     indices = np.arange(len(src_lengths), dtype=np.int32)
@@ -100,7 +102,10 @@ def plan_epoch(
     batches: list[Ints] = []
     for start in range(0, len(indices), pool):
         batches += _cut(_by_length(indices[start : start + pool], src_lengths, tgt_lengths, random), longest, tokens)
-    shuffled = [batches[i] for i in random.permutation(len(batches))]
+    order = random.permutation(len(batches))
+    if ascending:
+        order = order[np.argsort([longest[batches[i]].max() for i in order], kind="stable")]
+    shuffled = [batches[i] for i in order]
     starts = np.cumsum([0, *(len(batch) for batch in shuffled)])
     return Plan(np.concatenate(shuffled) if shuffled else indices, starts)
 

@@ -58,12 +58,12 @@ def fingerprint(source: AnySource, role: Role, src: str, tgt: str, seed: int, ke
     """
     if isinstance(source, FilesSource):
         labels = "source text", "target text"
-        return {label: _hash(path, key) for label, path in zip(labels, _files(source, src, tgt), strict=True)}
+        return {label: hash_of(path, key) for label, path in zip(labels, _files(source, src, tgt), strict=True)}
     if isinstance(source, TsvSource):
-        return {"tsv": _hash(Path(source.tsv), key), "columns": f"{source.src_column}, {source.tgt_column}"}
+        return {"tsv": hash_of(Path(source.tsv), key), "columns": f"{source.src_column}, {source.tgt_column}"}
     if isinstance(source, JsonlSource):
         fields = f"{source.src_field or src}, {source.tgt_field or tgt}"
-        return {"jsonl": _hash(Path(source.jsonl), key), "fields": fields}
+        return {"jsonl": hash_of(Path(source.jsonl), key), "fields": fields}
     if isinstance(source, HubSource):
         parts = {
             "config": source.config or "default",
@@ -75,7 +75,7 @@ def fingerprint(source: AnySource, role: Role, src: str, tgt: str, seed: int, ke
             return {"hub": source.hub, "revision": source.revision or "newest", **parts}
         files = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
         shown = {name: path for name, path in files.items() if not any(part.startswith(".") for part in name.parts)}
-        return {**parts, **{f"file {name.as_posix()}": _hash(path, key) for name, path in shown.items()}}
+        return {**parts, **{f"file {name.as_posix()}": hash_of(path, key) for name, path in shown.items()}}
     from babel.core import get_cldr_version  # noqa: PLC0415 - only the built-in corpus needs it
 
     return {
@@ -167,7 +167,12 @@ def _files(source: FilesSource, src: str, tgt: str) -> list[Path]:
     return [Path(name) for name in names]
 
 
-def _hash(path: Path, key: str) -> str:
+def hash_of(path: Path, key: str) -> str:
+    """Of a file's contents.
+
+    Raises:
+        UserError: it cannot be read.
+    """
     try:
         return file_hash(path)
     except OSError as error:

@@ -20,6 +20,20 @@ class Embedding(Section):
     """Share the target embedding with the output layer (`decoder`), and with the source embedding too (`all`)."""
     word_dropout: Rate = 0.0
     """Chance that a token's whole embedding is zeroed in training (Gal & Ghahramani 2016)."""
+    src_vectors: str | None = None
+    """Text file of word vectors (word2vec, GloVe, fastText) that the source embedding begins with."""
+    tgt_vectors: str | None = None
+    """The same for the target embedding."""
+    frozen: bool = False
+    """Do not train the embeddings that begin with vectors (nor an output layer tied to them)."""
+
+    @model_validator(mode="after")
+    def _vectors(self) -> Embedding:
+        if self.frozen and not (self.src_vectors or self.tgt_vectors):
+            raise impossible("frozen", "there are no vectors to keep; name src_vectors or tgt_vectors")
+        if self.tie == "all" and self.tgt_vectors:
+            raise impossible("tgt_vectors", "with `tie: all` there is one embedding; name its file as src_vectors")
+        return self
 
 
 class Stack(Section):

@@ -17,6 +17,8 @@ class Batch(Section):
     """Budget of a batch: its sentences times the longest of them, in tokens with padding."""
     accumulate: Positive = 1
     """Batches whose gradients are added up for one update."""
+    curriculum_epochs: Count = 0
+    """First epochs whose batches come from short to long, not in random order (Kocmi & Bojar 2017)."""
 
 
 class Adam(Section):

@@ -126,7 +126,7 @@ class Trainer:
         self.section, self.model, self.pairs, self.weights, self.validate = section, model, pairs, weights, validate
         self.checkpoints, self.log, self.identity, self.seed = checkpoints, log, identity, seed
         self.device, self.precision = device, precision
-        self.parameters = list(model.parameters())
+        self.parameters = [weight for weight in model.parameters() if weight.requires_grad]
         self.optimizer = make_optimizer(section.optimizer, self.parameters)
         self.mean = RunningMean(model, section.ema_decay) if section.ema_decay is not None else None
         self.state = State()
@@ -240,8 +240,9 @@ class Trainer:
 
     def _plan(self, epoch: int) -> Plan:
         if epoch not in self._plans:
-            tokens = self.section.batch.tokens
-            self._plans = {epoch: plan_epoch(*self.pairs.lengths, tokens, self.seed, epoch, self.weights)}
+            batch, lengths = self.section.batch, self.pairs.lengths
+            ascending = epoch < batch.curriculum_epochs
+            self._plans = {epoch: plan_epoch(*lengths, batch.tokens, self.seed, epoch, self.weights, ascending)}
         return self._plans[epoch]
 
     def _steps_in(self, plan: Plan) -> int:

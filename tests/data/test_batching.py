@@ -55,3 +55,11 @@ def test_collate_shifts_the_target_and_pads_behind() -> None:
     assert batch.tgt_output.tolist() == [[7, 8, 2], [9, 2, 0]] and batch.tgt_tokens == 5
     assert torch.equal(batch.tgt_input[:, 0], torch.tensor([1, 1]))
     assert pad([[3], [4, 4]])[0].tolist() == [[3, 0], [4, 4]]
+
+
+def test_a_curriculum_goes_from_short_to_long() -> None:
+    lengths = np.random.default_rng(0).integers(1, 50, 3000).astype(np.int32)
+    plan = plan_epoch(lengths, lengths, 500, 1, 0, ascending=True)
+    longest = [lengths[plan[i]].max() for i in range(len(plan))]
+    assert longest == sorted(longest)
+    assert sorted(plan.order.tolist()) == list(range(3000))
