@@ -245,6 +245,20 @@ def average(
     print(f"translate: echo '...' | seq2seq translate {output}")
 
 
+@app.command()
+@guarded
+def tensorboard(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder; its training may be going on.")],
+) -> None:
+    """Write the log's curves for TensorBoard, into RUN/tensorboard."""
+    from seq2seq.evaluation.tensorboard import write_events
+    from seq2seq.run_folder import RunFolder
+
+    folder = Path(run) / "tensorboard"
+    count = write_events(RunFolder(Path(run)).log, folder)
+    print(f"{count} records; look at them: tensorboard --logdir {folder}")
+
+
 @app.command("verify-resume")
 @guarded
 def verify_resume(

@@ -23,6 +23,7 @@ COMMANDS = [
     "report",
     "average",
     "verify-resume",
+    "tensorboard",
     "plan",
     "validate",
     "schema",
