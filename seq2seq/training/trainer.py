@@ -29,7 +29,7 @@ from seq2seq.nn.regularization import constrain, penalty
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.run_folder import write_text
 from seq2seq.training import checkpoint
-from seq2seq.training.loss import divergence, smoothed_cross_entropy
+from seq2seq.training.loss import divergence, output_cross_entropy, smoothed_cross_entropy
 from seq2seq.training.optimization import (
     RunningMean,
     forcing_ratio,
@@ -214,15 +214,15 @@ class Trainer:
         real = (batch.tgt_output != PAD).flatten().nonzero().squeeze(1)
         targets = batch.tgt_output.flatten().index_select(0, real)
 
-        def logits() -> Tensor:
-            states = self.model(batch.src, batch.src_lengths, batch.tgt_input, forced)
-            return self.model.logits(states.flatten(0, 1).index_select(0, real))
+        def states() -> Tensor:
+            every: Tensor = self.model(batch.src, batch.src_lengths, batch.tgt_input, forced)
+            return every.flatten(0, 1).index_select(0, real)
 
-        first, smoothing = logits(), self.section.label_smoothing
-        loss, nll = smoothed_cross_entropy(first, targets, smoothing)
+        smoothing = self.section.label_smoothing
         if self.section.r_drop == 0:
-            return loss, nll
-        second = logits()  # the same batch, dropped otherwise
+            return output_cross_entropy(states(), self.model.output, targets, smoothing)
+        first, second = self.model.logits(states()), self.model.logits(states())  # the same batch, dropped otherwise
+        loss, nll = smoothed_cross_entropy(first, targets, smoothing)
         other_loss, other_nll = smoothed_cross_entropy(second, targets, smoothing)
         apart = self.section.r_drop * divergence(first, second)
         return (loss + other_loss + apart) / 2, (nll + other_nll) / 2

@@ -2,12 +2,15 @@
 
 import math
 
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
-from seq2seq.training.loss import divergence, smoothed_cross_entropy
+from seq2seq.training import loss as training_loss
+from seq2seq.training.loss import divergence, output_cross_entropy, smoothed_cross_entropy
 
 
 @given(st.integers(1, 9), st.integers(2, 30), st.floats(0, 0.9), st.integers(0, 99))
@@ -47,3 +50,33 @@ def test_divergence_is_torchs_kl_both_ways() -> None:
     expected = (F.kl_div(q, p, reduction="sum", log_target=True) + F.kl_div(p, q, reduction="sum", log_target=True)) / 2
     torch.testing.assert_close(divergence(a, b), expected)
     assert divergence(a, a) == 0
+
+
+@given(st.integers(1, 20), st.floats(0, 0.9), st.integers(0, 99))
+def test_in_pieces_it_is_the_same_loss_and_gradient(tokens: int, smoothing: float, seed: int) -> None:
+    torch.manual_seed(seed)
+    output, targets = nn.Linear(4, 9).double(), torch.randint(9, (tokens,))
+    states = torch.randn(tokens, 4, dtype=torch.double, requires_grad=True)
+    wanted = [states, output.weight, output.bias]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_loss, "PIECE", 7)
+        loss, nll = output_cross_entropy(states, output, targets, smoothing)
+    whole, whole_nll = smoothed_cross_entropy(output(states), targets, smoothing)
+    torch.testing.assert_close((loss, nll), (whole, whole_nll))
+    gradients = torch.autograd.grad(loss * 3, wanted)
+    for one, other in zip(gradients, torch.autograd.grad(whole * 3, wanted), strict=True):
+        torch.testing.assert_close(one, other)
+    assert not nll.requires_grad
+
+
+def test_in_pieces_in_bf16_it_stays_near() -> None:
+    torch.manual_seed(1)
+    output, targets, states = nn.Linear(32, 50), torch.randint(50, (600,)), torch.randn(600, 32, requires_grad=True)
+    exact, _ = output_cross_entropy(states, output, targets, 0.1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded, _ = output_cross_entropy(states, output, targets, 0.1)
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, exact, rtol=1e-3, atol=0)
+    one, other = (torch.autograd.grad(loss, output.weight)[0] for loss in (rounded, exact))
+    assert one.dtype == torch.float32
+    assert (one - other).norm() < 0.02 * other.norm()
