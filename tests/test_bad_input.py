@@ -138,6 +138,10 @@ SETTINGS = [
     ("model.bridge=copy model.decoder.layers=2", "model.bridge: copy needs an encoder and a decoder of the same cell"),
     ("model.decoder.attention.kind=luong_dot model.decoder.hidden_size=20", "luong_dot needs encoder outputs"),
     ("model.decoder.attention.kind=none model.decoder.input_feeding=true", "set it to false"),
+    (
+        "model.encoder.layers=2 model.encoder.connections=residual model.encoder.direction=bidirectional_first",
+        "model.encoder.connections: residual never acts: no layer's input is as long as its output (256 -> 512 -> 256",
+    ),
     ("model.decoder.attention.kind=none model.bridge=zero", "the decoder never sees the source"),
     ("model.embedding.tie=all tokenizer.joint=false", "model.embedding.tie: `all` needs one vocabulary"),
     # data sources

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from seq2seq import recipe
 from seq2seq.nn.layer import Layer
-from seq2seq.nn.regularization import constrain, penalty
+from seq2seq.nn.regularization import activity_penalty, constrain, weight_penalty
 
 OPENING = "when she tried to print her".split()
 CLOSING = "she finally printed her".split()
@@ -94,8 +94,9 @@ def train(
         distance = int(torch.randint(SHORTEST, longest + 1, (), generator=generator))
         words, nouns = sentences(32, distance, generator)
         loss = F.cross_entropy(model(words), nouns)
-        extra = penalty(model)
-        (loss if extra is None else loss + extra).backward()
+        weights, activity = weight_penalty(model), activity_penalty(model)
+        loss = loss if weights is None else loss + weights
+        (loss if activity is None else loss + activity / len(words)).backward()
         limit = float("inf") if clip_norm is None else clip_norm
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
         optimizer.step()

@@ -16,7 +16,6 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from seq2seq import recipe
 from seq2seq.nn.cells import Cell, ElementwiseCell, LstmCell, State, make_cell
 from seq2seq.nn.cells.base import Mask
-from seq2seq.nn.regularization import penalty_of
 
 Order = Int[Tensor, "time batch"]
 
@@ -45,9 +44,15 @@ class Inside:
 
     @classmethod
     def of_mask(cls, mask: Bool[Tensor, "time batch"]) -> "Inside":
-        """Sentences whose positions lie anywhere, each with at least one."""
+        """Sentences whose positions lie anywhere.
+
+        Raises:
+            ValueError: a sentence has no position at all.
+        """
         lengths = mask.sum(0)
         plain = cls.of_lengths(lengths, len(mask))
+        if plain.shortest == 0:
+            raise ValueError("a sentence without any position inside")
         forward = (~mask).to(torch.uint8).argsort(dim=0, stable=True)
         backward = forward.gather(0, plain.backward)
         return cls(
@@ -80,7 +85,8 @@ class Layer(nn.Module):
         self.cell = make_cell(section.cell, input_size, section.hidden_size)
         self.reverse, self.zoneout, self.recurrent_dropout = reverse, section.zoneout, section.recurrent_dropout
         self.activity_regularizer = section.cell.activity_regularizer
-        self.activity_penalty: Tensor | None = None
+        self.kept: list[Float[Tensor, "batch time hidden"]] = []
+        """The h_t computed in training that a penalty is yet to be taken of (`regularization.activity_penalty`)."""
         if section.weight_dropout > 0:
             for cell in self.cell.modules():
                 if isinstance(cell, Cell) and getattr(cell, "recurrent_kernel", None) is not None:
@@ -119,13 +125,16 @@ class Layer(nn.Module):
             outputs = torch.where(inside.mask.unsqueeze(-1), outputs, 0)
         elif self.reverse:
             outputs = outputs.flip(0)
-        if self.activity_regularizer is not None:
-            self.activity_penalty = penalty_of(outputs, self.activity_regularizer)
+        if self.activity_regularizer is not None and self.training:
+            self.kept.append(outputs.transpose(0, 1))
         return outputs, final
 
     def step(self, x: Float[Tensor, "*rows input"], state: State, mask: Mask = None) -> State:
         """The next state."""
-        return self._advance(self.cell.project(x), state, mask)
+        following = self._advance(self.cell.project(x), state, mask)
+        if self.activity_regularizer is not None and self.training:
+            self.kept.append(following[0])
+        return following
 
     def recurrent_mask(self, like: Tensor, batch: int) -> Float[Tensor, "batch hidden"] | None:
         """One mask of h_{t-1} for all steps of a sentence; None where nothing is dropped."""

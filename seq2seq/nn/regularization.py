@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from seq2seq import recipe
 from seq2seq.nn.cells import Cell
+from seq2seq.nn.layer import Layer
 
 
 def penalty_of(values: Tensor, section: recipe.Regularizer) -> Tensor:
@@ -15,11 +17,28 @@ def penalty_of(values: Tensor, section: recipe.Regularizer) -> Tensor:
     return section.l1 * values.abs().sum() + section.l2 * values.square().sum()
 
 
-def penalty(model: nn.Module) -> Tensor | None:
-    """The sum of all penalties of a model's cells, and of its layers' last outputs; None: there are none."""
+def weight_penalty(model: nn.Module) -> Tensor | None:
+    """The sum of the penalties on the weights of a model's cells; None: there are none."""
     parts = [penalty_of(weight, regularizer) for weight, regularizer, _ in _weights(model) if regularizer is not None]
-    activities = (getattr(module, "activity_penalty", None) for module in model.modules())
-    parts += [activity for activity in activities if activity is not None]
+    return torch.stack(parts).sum() if parts else None
+
+
+def activity_penalty(model: nn.Module, inside: Bool[Tensor, "batch time"] | None = None) -> Tensor | None:
+    """The penalties on what a model's layers gave since the last call, in training; None: there are none.
+
+    Args:
+        inside: the positions that count; None: all (an encoder's outputs are zero outside the sentences).
+
+    Returns:
+        the sum over sentences (Keras: their mean).
+    """
+    parts = []
+    for layer in model.modules():
+        if isinstance(layer, Layer) and layer.activity_regularizer is not None and layer.kept:
+            outputs = torch.cat(layer.kept, 1)
+            outputs = outputs if inside is None else outputs * inside.unsqueeze(-1)
+            parts.append(penalty_of(outputs, layer.activity_regularizer))
+            layer.kept = []
     return torch.stack(parts).sum() if parts else None
 
 

@@ -15,6 +15,7 @@ from seq2seq import recipe
 from seq2seq.nn.decoder import Decoder, DecoderState
 from seq2seq.nn.encoder import Encoder, Memory
 from seq2seq.nn.initialization import initialize
+from seq2seq.nn.regularization import activity_penalty
 
 
 class Seq2Seq(nn.Module):
@@ -44,6 +45,9 @@ class Seq2Seq(nn.Module):
         self.embedding_scale = 0.5 * math.sqrt(embedding.size) if tied else 1.0
         self.word_dropout = embedding.word_dropout
         self.output_dropout = nn.Dropout(section.decoder.dropout)
+        self.padding_id = padding_id
+        self.activity_penalty: Tensor | None = None
+        """Of the last `forward` in training, summed over its sentences; None: the recipe asks for none."""
 
     def forward(
         self,
@@ -65,6 +69,9 @@ class Seq2Seq(nn.Module):
                 states: Tensor = self.decoder(self._embed(self.tgt_embedding, tgt_input), memory)
             else:
                 states = self._partly_forced(memory, tgt_input, teacher_forcing)
+        parts = [activity_penalty(self.encoder), activity_penalty(self.decoder, tgt_input != self.padding_id)]
+        given = [part for part in parts if part is not None]
+        self.activity_penalty = torch.stack(given).sum() if given else None
         dropped: Tensor = self.output_dropout(states)
         return dropped
 

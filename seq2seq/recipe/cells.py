@@ -93,7 +93,7 @@ class Weights(Section):
     bias_regularizer: Regularizer | None = None
     """A penalty on b."""
     activity_regularizer: Regularizer | None = None
-    """A penalty on the outputs h_t, summed over the batch."""
+    """A penalty on the outputs h_t, the mean over sentences of each one's sum."""
     kernel_constraint: Constraint | None = None
     """Imposed after each update."""
     recurrent_constraint: Constraint | None = None

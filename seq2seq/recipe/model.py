@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Literal
 
 from pydantic import model_validator
@@ -175,7 +176,21 @@ class Model(Section):
             )
         if self.bridge == "copy":
             self._check_copy()
+        self._check_connections()
         return self
+
+    def _check_connections(self) -> None:
+        """A connection acts where a layer's input is as long as its output; of a decoder's two layers the upper is."""
+        encoder = self.encoder
+        joined = encoder.direction != "bidirectional_alternating"
+        widths = [encoder.hidden_size * (len(d) if joined else 1) for d in encoder.directions]
+        acts = any(below == above for below, above in itertools.pairwise([self.embedding.size, *widths]))
+        if encoder.connections in ("residual", "highway") and not acts:
+            raise impossible(
+                "encoder.connections",
+                f"{encoder.connections} never acts: no layer's input is as long as its output "
+                f"({' -> '.join(map(str, [self.embedding.size, *widths]))} numbers); add a layer, or use plain",
+            )
 
     def _check_copy(self) -> None:
         encoder, decoder = self.encoder, self.decoder

@@ -25,7 +25,7 @@ from seq2seq.data.tokenization import PAD
 from seq2seq.errors import UserError
 from seq2seq.evaluation.health import warnings_of
 from seq2seq.machine import Precision, autocast, release_freed_memory
-from seq2seq.nn.regularization import constrain, penalty
+from seq2seq.nn.regularization import constrain, weight_penalty
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.run_folder import write_text
 from seq2seq.training import checkpoint
@@ -184,8 +184,9 @@ class Trainer:
         for batch in batches:
             with autocast(self.device, self.precision):
                 loss, nll = self._loss(batch)
-            extra = penalty(self.model)
-            (loss / tokens if extra is None else loss / tokens + extra / len(batches)).backward()
+            target, weights, activity = loss / tokens, weight_penalty(self.model), self.model.activity_penalty
+            target = target if weights is None else target + weights / len(batches)
+            (target if activity is None else target + activity / sum(len(b.src) for b in batches)).backward()
             loss_sum, nll_sum = loss_sum + loss.item(), nll_sum + nll.item()
         limit = self.section.clip_norm or math.inf
         self.gradient_norm = torch.nn.utils.clip_grad_norm_(self.parameters, limit).item()

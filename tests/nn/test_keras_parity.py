@@ -22,7 +22,7 @@ from seq2seq import recipe
 from seq2seq.nn.cells import Cell
 from seq2seq.nn.cells.base import ACTIVATIONS
 from seq2seq.nn.layer import Inside, Layer
-from seq2seq.nn.regularization import constrain, penalty
+from seq2seq.nn.regularization import activity_penalty, constrain, weight_penalty
 from seq2seq.nn.stack import DecoderStack, EncoderStack
 
 dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"  # as on TensorFlow; else Keras rounds every product to float32
@@ -213,7 +213,7 @@ def test_activations(ours: str) -> None:
 def test_penalties_on_weights(name: str) -> None:
     rates = {f"{part}_regularizer": {"l1": 0.1 * place, "l2": 0.2} for place, part in enumerate(PARTS)}
     theirs, ours = twins(name, rates, **{key: keras.regularizers.L1L2(**rate) for key, rate in rates.items()})
-    expected, found = sum(theirs.losses), penalty(ours)
+    expected, found = sum(theirs.losses), weight_penalty(ours)
     close(found, expected)
     compare_slopes(expected, found, [theirs.cell], [ours.cell])
 
@@ -228,9 +228,9 @@ def test_penalty_on_outputs_is_the_sum_over_sentences_of_kerass(name: str) -> No
     for row in range(BATCH):
         theirs(x[row : row + 1], mask=MASKS["holes"][row : row + 1])
         losses += theirs.losses
-    ours(x.transpose(0, 1), None, Inside.of_mask(MASKS["holes"].T))
+    ours.train()(x.transpose(0, 1), None, Inside.of_mask(MASKS["holes"].T))
     assert len(losses) == BATCH
-    close(penalty(ours), sum(losses))
+    close(activity_penalty(ours), sum(losses))
 
 
 # Without the biases of gru-after: there Keras's norm is that of a unit's two biases, ours that of each whole bias.

@@ -5,7 +5,7 @@ import torch
 
 from seq2seq import recipe
 from seq2seq.nn.layer import Inside, Layer
-from seq2seq.nn.regularization import constrain, constrained, penalty
+from seq2seq.nn.regularization import activity_penalty, constrain, constrained, weight_penalty
 from seq2seq.nn.stack import Connection, DecoderStack, EncoderStack
 from tests.nn.test_seq2seq import CELLS
 
@@ -173,14 +173,15 @@ def test_penalties_and_constraints() -> None:
         "recurrent_constraint": {"kind": "max_norm", "max": 0.2},
         "kernel_constraint": "non_negative",
     }
-    made, x = layer(cell=cell, weight_dropout=0.2).eval(), inputs()
+    made, x = layer(cell=cell).train(), inputs()
     outputs, _ = made(x)
     kernel = made.cell.kernel
-    expected = 0.1 * kernel.abs().sum() + 0.2 * (kernel**2).sum() + 0.3 * (outputs**2).sum()
-    torch.testing.assert_close(penalty(made), expected)
+    torch.testing.assert_close(weight_penalty(made), 0.1 * kernel.abs().sum() + 0.2 * (kernel**2).sum())
+    torch.testing.assert_close(activity_penalty(made), 0.3 * (outputs**2).sum())
+    assert activity_penalty(made) is None  # taken once
     constrain(made)
     assert kernel.min() >= 0
     torch.testing.assert_close(made.cell.recurrent_kernel.norm(dim=1).max().item(), 0.2, atol=1e-6, rtol=0)
     unit = constrained(torch.randn(5, 3), recipe.PlainConstraint(kind="unit_norm"))
     torch.testing.assert_close(unit.norm(dim=1), torch.ones(5))
-    assert penalty(layer()) is None
+    assert weight_penalty(layer()) is None
