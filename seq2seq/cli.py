@@ -48,15 +48,19 @@ Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threa
 def guarded(function: Callable[..., None]) -> Callable[..., None]:
     """A command that ends with the right exit code, and without a traceback for the user's errors."""
 
+    speaks = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun has started
+
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> None:
         try:
             function(*args, **kwargs)
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
+            if speaks or error.every_process:
+                print(f"error: {error}", file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
-            print("stopped; all finished work is saved, the same command goes on from there", file=sys.stderr)
+            if speaks:
+                print("stopped; all finished work is saved, the same command goes on from there", file=sys.stderr)
             sys.exit(130)
         except BrokenPipeError:  # the reader has gone, as in `| head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -344,9 +348,13 @@ def _run_until(
     from seq2seq.machine import set_up
     from seq2seq.pipeline import Pipeline
     from seq2seq.stages import Runner
+    from seq2seq.training.distributed import Processes
 
-    runner = Runner(Pipeline(loaded, force), set_up(device, threads))
+    processes = Processes.join(set_up(device, threads))
+    runner = Runner(Pipeline(loaded, force), processes)
     ran = runner.run(stage)
+    if not processes.first:
+        return
     if not ran:
         print(f"nothing to do: all of {loaded.output_dir} is fresh")
     _say_results(stage, runner)

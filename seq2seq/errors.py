@@ -7,3 +7,6 @@ class UserError(Exception):
     The message says where (file, line, recipe key), what is wrong, and the mend.
     The command line prints it without a traceback and exits with code 2.
     """
+
+    every_process = False
+    """Of several processes, whether each of them says it; otherwise the first one does, for all."""

@@ -30,12 +30,16 @@ def set_up(device: str = "auto", threads: int | None = None) -> torch.device:
         torch.set_num_threads(threads)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda":  # torchrun's processes on one machine take a GPU each
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     try:
         chosen = torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"--device {device}: not usable on this machine ({reason}); use --device cpu") from None
-    if chosen.type == "cpu":
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
+    else:
         # oneDNN keeps the code that it made for every batch shape; 1,024 shapes of a GRU or LSTM are gigabytes.
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
         _route_products_to_onednn()

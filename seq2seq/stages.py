@@ -23,6 +23,8 @@ from seq2seq.evaluation.validation import Validator
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.pipeline import STAGES, Pipeline, Stage, digest
 from seq2seq.run_folder import new_folder, write_json, write_text
+from seq2seq.training.distributed import ALONE, Processes
+from seq2seq.training.feed import Feed
 from seq2seq.training.progress import say
 from seq2seq.training.trainer import Trainer
 
@@ -35,7 +37,13 @@ class Runner:
     """Carries out a recipe's stages, those that are not fresh."""
 
     pipeline: Pipeline
-    device: torch.device
+    processes: Processes = ALONE
+    """Those that train; the first one does all the rest alone."""
+
+    @property
+    def device(self) -> torch.device:
+        """That the models are on."""
+        return self.processes.device
 
     def run(self, until: Stage = "report") -> bool:
         """Run what has to run; returns whether anything had to."""
@@ -46,19 +54,30 @@ class Runner:
             "evaluate": self.evaluate,
             "report": self.report,
         }
+        if not self.processes.first:
+            return self._help(until)
         ran = False
         with self.pipeline.alone():
             for stage in STAGES[: STAGES.index(until) + 1]:
                 verdict = self.pipeline.plan(stage)[-1]
+                if verdict.reasons and not ran:
+                    self.pipeline.start()
+                if stage == "train":
+                    self.processes.from_first(bool(verdict.reasons))
                 if verdict.reasons:
-                    if not ran:
-                        self.pipeline.start()
                     say(f"[{stage}] {'; '.join(verdict.reasons)}")
                     self.pipeline.run(stage, work[stage], str(self.device))
                     ran = True
                 else:
                     say(f"[{stage}] fresh")
         return ran
+
+    def _help(self, until: Stage) -> bool:
+        """What the other processes do: wait for the data, and train."""
+        due = STAGES.index(until) >= STAGES.index("train") and self.processes.from_first(False)
+        if due:
+            self._trainer().run()
+        return due
 
     def prepare(self) -> list[Path]:
         """Read, clean, tokenize; write Arrow files and the audit."""
@@ -69,6 +88,13 @@ class Runner:
 
     def train(self) -> list[Path]:
         """Train, from the newest checkpoint if there is one; leave the best weights as the model."""
+        folder, trainer = self.pipeline.folder, self._trainer()
+        trainer.run()
+        bundle.save_bundle(folder.model, self._config(), trainer.best_weights(), folder.data)
+        # Not the whole folder: the translate stage brings its config up to date.
+        return [folder.model / "model.safetensors", folder.log]
+
+    def _trainer(self) -> Trainer:
         recipe, folder = self.pipeline.recipe, self.pipeline.folder
         training = recipe.training
         tokenizers = bundle.load_tokenizers(folder.data)
@@ -78,26 +104,21 @@ class Runner:
         model = bundle.make_model(recipe.model, tokenizers)
         self._take_vectors(model, tokenizers)
         model = model.to(self.device)
-        precision = machine.fastest_precision(self.device) if training.precision == "auto" else training.precision
+        fastest = self.processes.from_first(machine.fastest_precision(self.device))
+        precision = fastest if training.precision == "auto" else training.precision
         say(f"{sum(p.numel() for p in model.parameters()):,} weights, {len(pairs):,} pairs, {self.device}, {precision}")
         metrics = ["bleu", "chrf", *(["ter"] if training.early_stopping.metric == "ter" else [])]
-        trainer = Trainer(
+        return Trainer(
             training,
             model,
-            pairs,
-            self._weights(pairs),
-            Validator(valid, tokenizers[1], recipe.data.tgt, self.device, training.batch.tokens, metrics),
+            Feed(training.batch, pairs, self._weights(pairs), recipe.seed),
+            Validator(valid, tokenizers[1], recipe.data.tgt, training.batch.tokens, metrics, self.processes),
             folder.checkpoints,
             folder.log,
             digest(self.pipeline.inputs["train"]),
-            recipe.seed,
-            self.device,
             precision,
+            self.processes,
         )
-        trainer.run()
-        bundle.save_bundle(folder.model, self._config(), trainer.best_weights(), folder.data)
-        # Not the whole folder: the translate stage brings its config up to date.
-        return [folder.model / "model.safetensors", folder.log]
 
     def translate(self) -> list[Path]:
         """Translate every test set."""

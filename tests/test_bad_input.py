@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from seq2seq.pipeline import Pipeline
 from seq2seq.recipe_file import load_recipe
@@ -335,7 +334,7 @@ def test_folders_that_are_not_ours(recipe: Path, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def run(recipe: Path) -> Path:
     """A whole run of the good recipe."""
-    Runner(Pipeline(load_recipe(recipe)), torch.device("cpu")).run()
+    Runner(Pipeline(load_recipe(recipe))).run()
     return recipe.parent / "run"
 
 

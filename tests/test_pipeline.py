@@ -34,7 +34,7 @@ def reasons(recipe: Recipe) -> dict[str, list[str]]:
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the toy's data and a whole run of it."""
     folder = tmp_path_factory.mktemp("toy")
-    assert Runner(Pipeline(toy_recipe(folder)), CPU).run()
+    assert Runner(Pipeline(toy_recipe(folder))).run()
     return folder
 
 
@@ -68,7 +68,7 @@ def test_a_second_run_does_nothing(done: Path) -> None:
     recipe = load_recipe(done / "recipe.yaml")
     before = {path: path.stat().st_mtime_ns for path in (done / "run").rglob("*") if path.name != ".lock"}
     assert reasons(recipe) == {}
-    assert not Runner(Pipeline(recipe), CPU).run()
+    assert not Runner(Pipeline(recipe)).run()
     assert before == {path: path.stat().st_mtime_ns for path in (done / "run").rglob("*") if path.name != ".lock"}
 
 
@@ -135,7 +135,7 @@ def test_a_folder_of_another_recipe_is_refused(done: Path) -> None:
 def test_a_run_folder_in_use_is_refused(done: Path) -> None:
     pipeline = Pipeline(load_recipe(done / "recipe.yaml"))
     with pipeline.alone(), pytest.raises(UserError, match="another seq2seq is at work"):
-        Runner(pipeline, CPU).run()
+        Runner(pipeline).run()
 
 
 def kill_when(recipe: Path, ready: Callable[[], bool], number: int = signal.SIGKILL) -> tuple[int, str]:
@@ -212,7 +212,7 @@ training:
   validate_every: 40
 """
     )
-    runner = Runner(Pipeline(load_recipe(recipe)), CPU)
+    runner = Runner(Pipeline(load_recipe(recipe)))
     runner.run()
     bleu = runner.scores()["slice"][0]
     assert bleu.metric == "bleu" and bleu.value > 90
@@ -240,7 +240,7 @@ def test_a_cell_of_ones_own_trains_and_translates(tmp_path: Path, monkeypatch: p
     (tmp_path / "leaky_cells.py").write_text(OWN_CELL)
     cell = "model.encoder.cell={kind: leaky_cells:Leaky, options: {leak: 0.3}}"
     recipe = toy_recipe(tmp_path, cell, "model.encoder.recurrent_dropout=0.1", "training.max_epochs=1")
-    Runner(Pipeline(recipe), torch.device("cpu")).run("evaluate")
+    Runner(Pipeline(recipe)).run("evaluate")
     assert not any(verdict.reasons for verdict in Pipeline(recipe).plan()[:4])
     (tmp_path / "leaky_cells.py").write_text(OWN_CELL.replace("leak=0.5", "leak=0.4"))
     train = Pipeline(recipe).plan()[1]

@@ -16,6 +16,7 @@ from seq2seq.decoding.translator import search_all
 from seq2seq.evaluation import health
 from seq2seq.evaluation.metrics import score
 from seq2seq.nn.seq2seq import Seq2Seq
+from seq2seq.training.distributed import ALONE, Processes
 from seq2seq.training.loss import smoothed_cross_entropy
 
 EXPOSED_BATCHES = 8
@@ -29,6 +30,7 @@ class Validator:
         language: of the target, for sacreBLEU's tokenizer.
         tokens: budget of a batch.
         metrics: sacreBLEU's, of greedy translations.
+        processes: those that share the work; all of them get the same scores.
     """
 
     def __init__(
@@ -36,11 +38,12 @@ class Validator:
         pairs: PreparedPairs,
         tokenizer: Tokenizer,
         language: str,
-        device: torch.device,
         tokens: int,
         metrics: Sequence[str] = ("bleu", "chrf"),
+        processes: Processes = ALONE,
     ) -> None:
-        self.pairs, self.tokenizer, self.language, self.device = pairs, tokenizer, language, device
+        self.pairs, self.tokenizer, self.language = pairs, tokenizer, language
+        self.processes, self.device = processes, processes.device
         self.metrics = metrics
         src_lengths, tgt_lengths = pairs.lengths
         self.plan = plan_in_order_of_length(src_lengths, tgt_lengths, tokens)
@@ -54,8 +57,8 @@ class Validator:
         and the signs of `evaluation.health`."""
         model.eval()
         sources = [ids.tolist() for ids in self.pairs.take(range(len(self.pairs)))[0]]
-        found = search_all(model, sources, self.greedy, self.device, batch_size=64)
-        hypotheses = [self.tokenizer.decode(best[0].tokens) for best in found]
+        found = search_all(model, self.processes.share(sources), self.greedy, self.device, batch_size=64)
+        hypotheses = self.processes.gather([self.tokenizer.decode(best[0].tokens) for best in found])
         scores = score(hypotheses, self.references, self.metrics, self.language, bootstrap=0)
         return {
             **self._of_references(model),
@@ -75,8 +78,9 @@ class Validator:
             _, nll = smoothed_cross_entropy(logits, targets, 0.0)
             right += int((logits.argmax(-1) == targets).sum())
             total, tokens = total + nll.item(), tokens + batch.tgt_tokens
-        loss = total / tokens
-        return {"loss": loss, "perplexity": math.exp(min(loss, 100)), "accuracy": 100 * right / tokens}
+        nats, hits, count = self.processes.sum([total, right, tokens])
+        loss = nats / count
+        return {"loss": loss, "perplexity": math.exp(min(loss, 100)), "accuracy": 100 * hits / count}
 
     def _exposure(self, model: Seq2Seq) -> dict[str, Any]:
         """By target position the share of right tokens, fed the reference's and fed the model's own; their mean
@@ -88,15 +92,17 @@ class Validator:
             forced, free, count = forced + parts[0], free + parts[1], count + parts[2]
             src, tgt = batch.src[:1, : int(batch.src_lengths[0])], batch.tgt_input[:1]
             entropies.append(health.attention_entropy(model, src, tgt))
+        sums = self.processes.sum([*forced.tolist(), *free.tolist(), *count.tolist(), sum(entropies), len(entropies)])
+        forced, free, count = torch.tensor(sums[:-2]).view(3, health.POSITIONS)
         seen = count > 0
         by_position = [(part[seen] / count[seen]).tolist() for part in (forced, free)]
         signs: dict[str, Any] = {"forced_accuracy": by_position[0], "free_accuracy": by_position[1]}
         signs["exposure_gap"] = ((forced - free).sum() / count.sum()).item()
-        entropy = sum(entropies) / len(entropies)
+        entropy = sums[-2] / sums[-1]
         return signs | ({} if math.isnan(entropy) else {"attention_entropy": entropy})
 
     def _batches(self, limit: int) -> Iterator[Batch]:
-        """At most `limit` batches, spread over all lengths."""
+        """This process's share of some `limit` batches, spread over all lengths."""
         every = max(1, len(self.plan) // limit)
-        for i in range(0, len(self.plan), every):
+        for i in self.processes.share(range(0, len(self.plan), every)):
             yield collate(*self.pairs.take(self.plan[i])).to(self.device)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+SILENT = os.environ.get("RANK", "0") != "0"
+"""Of the processes that torchrun has started, the first one speaks."""
+console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=SILENT)
 
 
 def say(message: str) -> None:
@@ -27,7 +31,7 @@ class TrainingBar:
             TimeRemainingColumn(elapsed_when_finished=False),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=SILENT or not console.is_terminal,
         )
         self._task = self._bar.add_task("", total=total_steps, completed=step, note="")
 

@@ -55,7 +55,7 @@ def test_frozen_vectors_are_what_the_model_ends_with(tmp_path: Path) -> None:
         "training.batch.curriculum_epochs=1",
         "model.embedding={size: 16, tie: decoder, src_vectors: vectors.txt, frozen: true}",
     )
-    Runner(Pipeline(recipe), torch.device("cpu")).run("train")
+    Runner(Pipeline(recipe)).run("train")
     loaded = load_bundle(tmp_path / "run", torch.device("cpu"))
     row = loaded.src_tokenizer.encode_batch(["seven"])[0][0]
     embedded = loaded.model.src_embedding.weight[row].detach() * loaded.model.embedding_scale

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +23,7 @@ from tests.toy import ENGLISH, toy_recipe
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with a small model."""
     folder = tmp_path_factory.mktemp("streams")
-    Runner(Pipeline(toy_recipe(folder)), torch.device("cpu")).run("train")
+    Runner(Pipeline(toy_recipe(folder))).run("train")
     return folder / "run"
 
 

@@ -99,10 +99,10 @@ def test_entropy_of_even_and_of_pointed_attention() -> None:
 
 def test_a_validation_holds_all_signs(tmp_path: Path) -> None:
     toy = toy_recipe(tmp_path, "training.max_epochs=1", "training.early_stopping.metric=ter")
-    Runner(Pipeline(toy), torch.device("cpu")).run("train")
+    Runner(Pipeline(toy)).run("train")
     loaded = load_bundle(tmp_path / "run", torch.device("cpu"))
     valid = PreparedPairs(tmp_path / "run" / "data" / "valid.arrow")
-    signs = Validator(valid, loaded.tgt_tokenizer, "de", torch.device("cpu"), 100, ["bleu", "ter"])(loaded.model)
+    signs = Validator(valid, loaded.tgt_tokenizer, "de", 100, ["bleu", "ter"])(loaded.model)
     assert {"loss", "accuracy", "bleu", "ter", "exposure_gap", "attention_entropy", "unknown"} < signs.keys()
     assert len(signs["forced_accuracy"]) == len(signs["free_accuracy"]) <= health.POSITIONS
     assert 0 <= signs["attention_entropy"] <= 1.001

@@ -20,7 +20,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained toy with its three newest and two best checkpoints."""
     folder = tmp_path_factory.mktemp("averaging")
     keep = ("training.checkpoints.keep_last=3", "training.checkpoints.keep_best=2", "training.max_epochs=3")
-    Runner(Pipeline(toy_recipe(folder, *keep)), torch.device("cpu")).run("train")
+    Runner(Pipeline(toy_recipe(folder, *keep))).run("train")
     return folder / "run"
 
 

@@ -12,6 +12,9 @@ from seq2seq import recipe
 from seq2seq.bundle import weights_of
 from seq2seq.errors import UserError
 from seq2seq.nn.seq2seq import Seq2Seq
+from seq2seq.training.distributed import ALONE
+from seq2seq.training.feed import Feed
+from seq2seq.training.objective import Whole
 from seq2seq.training.trainer import Trainer
 
 VOCAB = 20
@@ -57,15 +60,12 @@ def trainer(folder: Path, validate: Callable[[Seq2Seq], dict[str, float]] | None
     return Trainer(
         section,
         model,
-        Pairs(),
-        None,
+        Feed(section.batch, Pairs(), None, seed=1),  # type: ignore[arg-type]
         scores,
         folder / "checkpoints",
         folder / "log",
         "id",
-        1,
-        torch.device("cpu"),
-        "fp32",  # type: ignore[arg-type]
+        "fp32",
     )
 
 
@@ -75,9 +75,7 @@ def records(folder: Path, kind: str) -> list[dict[str, float]]:
 
 def test_accumulated_batches_give_the_gradient_of_one_large_batch(tmp_path: Path) -> None:
     small = trainer(tmp_path / "a", optimizer={"kind": "sgd", "learning_rate": 0.1}, clip_norm=None)
-    pieces = [small._next_batches()[0]]
-    small.state.batch = 1
-    pieces += small._next_batches()
+    pieces = [small.feed.take(0, place, ALONE)[0] for place in (0, 1)]
     rows = [pair for piece in pieces for pair in zip(piece.src, piece.tgt_output, strict=True)]
     whole = trainer(tmp_path / "b", optimizer={"kind": "sgd", "learning_rate": 0.1}, clip_norm=None)
     from seq2seq.data.batching import collate  # noqa: PLC0415
@@ -94,7 +92,11 @@ def test_updates_without_a_finite_loss_are_skipped_and_at_last_given_up(
 ) -> None:
     run = trainer(tmp_path, max_epochs=9)
     before = {name: weight.clone() for name, weight in weights_of(run.model).items()}
-    monkeypatch.setattr(run, "_loss", lambda _: (sum(w.sum() for w in run.parameters) * torch.nan, torch.tensor(1.0)))
+
+    def bad(*_: object) -> tuple[torch.Tensor, torch.Tensor]:
+        return sum((weight.sum() for weight in run.parameters), torch.tensor(0.0)) * torch.nan, torch.tensor(1.0)
+
+    monkeypatch.setattr(run.objective, "_loss", bad)
     with pytest.raises(UserError, match=r"10 updates in a row .*learning_rate"):
         run.run()
     assert all(torch.equal(weight, before[name]) for name, weight in weights_of(run.model).items())
@@ -178,14 +180,14 @@ def test_a_budget_is_a_time(budget: str) -> None:
 def test_r_drop_adds_the_divergence_of_two_passes(tmp_path: Path) -> None:
     """Without dropout the passes are the same, and so is the loss; with it they differ by the divergence."""
     plain, twice = trainer(tmp_path / "a"), trainer(tmp_path / "b", r_drop=3.0)
-    batch = plain._next_batches()[0]
-    torch.testing.assert_close(plain._loss(batch), twice._loss(batch))
+    batch, whole = plain.feed.take(0, 0, ALONE)[0], Whole(step=1, tokens=1, sentences=1, parts=1)
+    torch.testing.assert_close(plain.objective(batch, whole), twice.objective(batch, whole))
     twice.model.train().output_dropout.p = 0.5
     torch.manual_seed(3)
-    loss, _ = twice._loss(batch)
-    twice.section = twice.section.model_copy(update={"r_drop": 1e-9})
+    loss, *_ = twice.objective(batch, whole)
+    twice.objective.section = twice.section.model_copy(update={"r_drop": 1e-9})
     torch.manual_seed(3)
-    without, _ = twice._loss(batch)
+    without, *_ = twice.objective(batch, whole)
     assert loss > without + 0.01
     twice.model.zero_grad()
     loss.backward()

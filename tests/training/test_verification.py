@@ -30,7 +30,7 @@ def test_a_recipe_that_cannot_train_is_told_so(tmp_path: Path) -> None:
 
 
 def test_a_single_bit_is_seen(tmp_path: Path) -> None:
-    Runner(Pipeline(toy_recipe(tmp_path, "training.max_steps=10")), torch.device("cpu")).run("train")
+    Runner(Pipeline(toy_recipe(tmp_path, "training.max_steps=10"))).run("train")
     one, other = tmp_path / "run", tmp_path / "other"
     shutil.copytree(one, other)
     assert compare(one, other).differences == []

@@ -1,0 +1,69 @@
+"""What an update minimises: the loss of a batch, and the penalties that the recipe asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from seq2seq import recipe
+from seq2seq.data.batching import Batch
+from seq2seq.data.tokenization import PAD
+from seq2seq.machine import Precision, autocast
+from seq2seq.nn.regularization import weight_penalty
+from seq2seq.nn.seq2seq import Seq2Seq
+from seq2seq.training.loss import divergence, output_cross_entropy, smoothed_cross_entropy
+from seq2seq.training.optimization import forcing_ratio
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The whole update that a batch is a part of."""
+
+    step: int
+    """From 1."""
+    tokens: float
+    """Target tokens of all its batches, in all processes."""
+    sentences: float
+    parts: int
+    """Batches, in all processes."""
+
+
+class Objective(nn.Module):
+    """A module, so that DistributedDataParallel can wrap model and loss in one."""
+
+    def __init__(self, section: recipe.Training, model: Seq2Seq, precision: Precision) -> None:
+        super().__init__()
+        self.section, self.model, self.precision = section, model, precision
+
+    def forward(self, batch: Batch, whole: Whole) -> tuple[Tensor, Tensor, Tensor]:
+        """A batch's part of what the update minimises (a mean over tokens, plus penalties); and the batch's loss and
+        negative log-likelihood, summed over its tokens, in nats."""
+        with autocast(batch.src.device, self.precision):
+            loss, nll = self._loss(batch, whole.step)
+        target = loss / whole.tokens
+        weights, activity = weight_penalty(self.model), self.model.activity_penalty
+        if weights is not None:
+            target = target + weights / whole.parts
+        if activity is not None and batch.tgt_tokens:
+            target = target + activity / whole.sentences
+        return target, loss.detach(), nll
+
+    def _loss(self, batch: Batch, step: int) -> tuple[Tensor, Tensor]:
+        """In sum; no logits are computed for padding."""
+        forced = forcing_ratio(self.section.teacher_forcing, step)
+        real = (batch.tgt_output != PAD).flatten().nonzero().squeeze(1)
+        targets = batch.tgt_output.flatten().index_select(0, real)
+
+        def states() -> Tensor:
+            every: Tensor = self.model(batch.src, batch.src_lengths, batch.tgt_input, forced)
+            return every.flatten(0, 1).index_select(0, real)
+
+        smoothing = self.section.label_smoothing
+        if self.section.r_drop == 0:
+            return output_cross_entropy(states(), self.model.output, targets, smoothing)
+        first, second = self.model.logits(states()), self.model.logits(states())  # the same batch, dropped otherwise
+        loss, nll = smoothed_cross_entropy(first, targets, smoothing)
+        other_loss, other_nll = smoothed_cross_entropy(second, targets, smoothing)
+        apart = self.section.r_drop * divergence(first, second)
+        return (loss + other_loss + apart) / 2, (nll + other_nll) / 2

@@ -1,0 +1,47 @@
+"""Where a training stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Window:
+    """Sums since the last log record."""
+
+    loss: float = 0.0
+    negative_log_likelihood: float = 0.0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class State:
+    """All but the tensors."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    """Batches of the epoch that are done."""
+    ranking: list[tuple[float, int]] = field(default_factory=list)
+    """The best validations so far, by the recipe's metric: score and step, best first."""
+    validations_since_best: int = 0
+    rate: float = 1.0
+    """What plateaus have left of the learning rate."""
+    tokens: int = 0
+    seconds: float = 0.0
+    """In training and validation, all sessions together."""
+    validation_seconds: float = 0.0
+    """Of the last validation."""
+    bad_steps: int = 0
+    """Updates in a row that were skipped, because the loss or the gradient was not finite."""
+    window: Window = field(default_factory=Window)
+    records: int = 0
+    """Lines of the log that belong to this training so far."""
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> State:
+        """The inverse of `dataclasses.asdict`."""
+        ranking = [(score, step) for score, step in values["ranking"]]
+        return cls(**{**values, "window": Window(**values["window"]), "ranking": ranking})
