@@ -1,0 +1,109 @@
+"""Several processes started by torchrun train as one does."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from seq2seq.training.distributed import ALONE
+from tests.toy import write_toy
+
+EXACT = ["model.decoder.dropout=0", "training.log_every=1"]
+
+
+def command(processes: int, *arguments: str) -> list[str]:
+    if processes == 1:
+        return [sys.executable, "-m", "seq2seq", *arguments]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    return [*launcher, "-m", "seq2seq", *arguments]
+
+
+def start(processes: int, recipe: Path, *settings: str) -> subprocess.Popen[str]:
+    arguments = ["train", str(recipe), "--device", "cpu", "--threads", "1", *settings]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command(processes, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def train(processes: int, recipe: Path, *settings: str) -> str:
+    process = start(processes, recipe, *settings)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return out + err
+
+
+def log(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "train.jsonl").read_text().splitlines()]
+
+
+def assert_same_curve(one: Path, other: Path) -> None:
+    records, others = log(one), log(other)
+    assert [(r["kind"], r["step"]) for r in records] == [(r["kind"], r["step"]) for r in others]
+    for record, again in zip(records, others, strict=True):
+        assert again["loss"] == pytest.approx(record["loss"], rel=1e-5)
+    assert others[-1]["bleu"] == pytest.approx(records[-1]["bleu"], abs=1.0)
+
+
+def wait_for_checkpoint(run: Path, process: subprocess.Popen[str]) -> None:
+    while not list((run / "checkpoints").glob("step-*")):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("settings", [[], ["training.batch.accumulate=3"]], ids=["plain", "accumulated"])
+def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path, settings: list[str]) -> None:
+    recipe = write_toy(tmp_path)
+    train(1, recipe, *EXACT, *settings, f"output_dir={tmp_path}/one")
+    said = train(2, recipe, *EXACT, *settings, f"output_dir={tmp_path}/two")
+    assert_same_curve(tmp_path / "one", tmp_path / "two")
+    assert said.count("epoch 1.00") == 1 and said.count("translate: echo") == 1  # one of them speaks
+    weights, others = (load_file(tmp_path / run / "model" / "model.safetensors") for run in ("one", "two"))
+    for name, weight in weights.items():
+        torch.testing.assert_close(others[name], weight, atol=1e-3, rtol=1e-3)
+
+
+def test_a_training_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
+    recipe = write_toy(tmp_path)
+    settings = [*EXACT, "training.max_epochs=8"]
+    train(1, recipe, *settings, f"output_dir={tmp_path}/one")
+    process = start(2, recipe, *settings, f"output_dir={tmp_path}/two")
+    wait_for_checkpoint(tmp_path / "two", process)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate()
+    assert process.returncode != 0 and err.count("stopping after this update") == 1, err
+    assert "going on from step" in train(1, recipe, *settings, f"output_dir={tmp_path}/two")
+    assert_same_curve(tmp_path / "one", tmp_path / "two")
+
+
+def test_a_process_that_dies_takes_the_training_down_with_a_message(tmp_path: Path) -> None:
+    recipe, settings = write_toy(tmp_path), [*EXACT, "training.max_epochs=15", f"output_dir={tmp_path}/run"]
+    process = start(2, recipe, *settings)
+    wait_for_checkpoint(tmp_path / "run", process)
+    workers = subprocess.run(
+        ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    os.kill(int(workers[-1]), signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "another process of this training is gone" in err and "goes on from the last checkpoint" in err, err
+    assert "going on from step" in train(2, recipe, *settings)
+
+
+def test_a_mistake_is_told_once(tmp_path: Path) -> None:
+    process = start(2, write_toy(tmp_path), "training.max_epoch=3")
+    _, err = process.communicate()
+    assert process.returncode != 0 and err.count("training.max_epoch: unknown key") == 1, err
+
+
+def test_alone_a_process_has_everything() -> None:
+    assert ALONE.first and ALONE.share([1, 2, 3]) == [1, 2, 3]
+    assert ALONE.sum([1.5, 2]) == [1.5, 2] and ALONE.gather(["a"]) == ["a"] and ALONE.from_first("x") == "x"
