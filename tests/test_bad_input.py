@@ -75,7 +75,8 @@ SETTINGS = [
     ("training.schedule.kind=noam", "did you mean `inverse_sqrt`?"),
     ("tokenizer.kind=sentencepiece", "tokenizer.kind: must be one of bpe, unigram, word, char"),
     ("tokenizer={vocab_size: 300}", "tokenizer: this section needs its `kind`"),
-    ("tokenizer=bpe", "tokenizer: must be a section of keys, not 'bpe'"),
+    ("tokenizer=[bpe]", "tokenizer: must be a section of keys"),
+    ("tokenizer=bpee", "tokenizer: must be one of bpe, unigram, word, char, not 'bpee'; did you mean `bpe`?"),
     ("model.bridge=final", "model.bridge: must be one of project, copy, zero, not 'final'; did you mean `project`?"),
     ("model.embedding.tie=both", "model.embedding.tie: must be one of none, decoder, all, not 'both'"),
     (

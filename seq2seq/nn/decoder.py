@@ -7,8 +7,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seq2seq import recipe
+from seq2seq.nn import input_feeding
 from seq2seq.nn.attention import make_attention
-from seq2seq.nn.cells import State
+from seq2seq.nn.cells import LstmCell, State
 from seq2seq.nn.encoder import Memory
 from seq2seq.nn.stack import NO_MASKS, DecoderStack, Masks
 
@@ -82,6 +83,9 @@ class Decoder(nn.Module):
         self.attention = make_attention(decoder.attention, query_size[self.attend], context_size)
         seen = context_size if self.attention else 0
         self.readout = Readout(decoder.readout, (self.stack.output_size, seen, embedding), output_size)
+        commonest = self.feeding and self.attend == "top" and not self.readout.maxout
+        self.loops = commonest and input_feeding.fits(self.stack, self.attention)
+        """Whether the steps over a whole target are those of `input_feeding`."""
 
     @property
     def states(self) -> int:
@@ -107,13 +111,17 @@ class Decoder(nn.Module):
         """Teacher forcing: every position's attentional state from the reference's tokens before it.
 
         Where no position waits for the attention of the one before, each layer runs once over
-        the sequence, and all attention is one product.
+        the sequence, and all attention is one product. Else it goes step by step.
         """
         state, masks = self.start(memory), self.masks(embedded)
         if state.fed is None and state.history is None and self.attend != "previous":
             view = _View(self, memory, None)
             hidden, _ = self.stack(embedded, memory.first, masks, view.look if self.attend == "first" else None)
             return self._read(hidden, view, embedded)
+        if self.loops:
+            cell, readout = self.stack.layers[0].cell, self.readout.weight
+            assert isinstance(cell, LstmCell) and readout is not None
+            return input_feeding.attentional_states(cell, readout, embedded, memory, masks)
         outputs = []
         for t in range(embedded.shape[1]):
             output, state = self.step(embedded[:, t : t + 1], state, memory, masks)

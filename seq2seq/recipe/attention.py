@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seq2seq.recipe.section import Positive, Section
+from seq2seq.recipe.section import Positive, Section, named
 
 
 class NoAttention(Section):
@@ -75,7 +75,7 @@ class CoverageAttention(Section):
     kind: Literal["coverage"]
 
 
-AnyAttention = Annotated[
+_Attention = Annotated[
     NoAttention
     | LastState
     | BahdanauAttention
@@ -87,3 +87,4 @@ AnyAttention = Annotated[
     | CoverageAttention,
     Field(discriminator="kind"),
 ]
+AnyAttention = Annotated[_Attention, named(_Attention)]

@@ -9,20 +9,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from seq2seq.recipe.section import Positive, Section, impossible
+from seq2seq.recipe.section import Positive, Section, impossible, named
 
 Activation = Literal[
     "tanh", "relu", "identity", "sigmoid", "hard_sigmoid", "elu", "selu", "gelu", "silu", "softplus", "softsign"
 ]
-
-
-def _by_name(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
-
-
-def named(union: Any) -> BeforeValidator:
-    """`x` is short for `{kind: x}` where one of these sections is expected."""
-    return BeforeValidator(_by_name, json_schema_input_type=union | str)
 
 
 class PlainInitializer(Section):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from seq2seq.recipe.section import Count, FileName, Language, Positive, Section, impossible
+from seq2seq.recipe.section import Count, FileName, Language, Positive, Section, impossible, named
 
 
 class Source(Section):
@@ -203,4 +203,5 @@ class CharTokenizer(Tokenizer):
     """How often a character must occur to enter the vocabulary."""
 
 
-AnyTokenizer = Annotated[BpeTokenizer | UnigramTokenizer | WordTokenizer | CharTokenizer, Field(discriminator="kind")]
+_Tokenizer = Annotated[BpeTokenizer | UnigramTokenizer | WordTokenizer | CharTokenizer, Field(discriminator="kind")]
+AnyTokenizer = Annotated[_Tokenizer, named(_Tokenizer)]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from seq2seq.recipe.section import Positive, Section, impossible
+from seq2seq.recipe.section import Positive, Section, impossible, named
 
 
 class NoPenalty(Section):
@@ -28,7 +28,8 @@ class WuPenalty(Section):
     alpha: Annotated[float, Field(ge=0, le=5)] = 1.0
 
 
-AnyPenalty = Annotated[NoPenalty | AveragePenalty | WuPenalty, Field(discriminator="kind")]
+_Penalty = Annotated[NoPenalty | AveragePenalty | WuPenalty, Field(discriminator="kind")]
+AnyPenalty = Annotated[_Penalty, named(_Penalty)]
 
 
 class MaxLength(Section):

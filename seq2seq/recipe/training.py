@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from seq2seq.recipe.section import Count, Positive, Rate, Section
+from seq2seq.recipe.section import Count, Positive, Rate, Section, named
 
 
 class Batch(Section):
@@ -45,7 +45,8 @@ class Sgd(Section):
     momentum: Rate = 0.0
 
 
-AnyOptimizer = Annotated[Adam | AdamW | Sgd, Field(discriminator="kind")]
+_Optimizer = Annotated[Adam | AdamW | Sgd, Field(discriminator="kind")]
+AnyOptimizer = Annotated[_Optimizer, named(_Optimizer)]
 
 
 class Constant(Section):
@@ -86,7 +87,8 @@ class Plateau(Section):
     """Validations without a new best that are waited for."""
 
 
-AnySchedule = Annotated[Constant | InverseSqrt | Cosine | Plateau, Field(discriminator="kind")]
+_Schedule = Annotated[Constant | InverseSqrt | Cosine | Plateau, Field(discriminator="kind")]
+AnySchedule = Annotated[_Schedule, named(_Schedule)]
 
 
 class ConstantForcing(Section):
