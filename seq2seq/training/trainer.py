@@ -143,7 +143,7 @@ class Trainer:
         self.model.train()
         state, processes = self.state, self.processes
         sizes = sum(batch.tgt_tokens for batch in batches), sum(len(batch.src) for batch in batches)
-        tokens, sentences, stops = processes.sum([*sizes, self.stop.made is not None])
+        tokens, sentences = processes.sum(sizes)
         whole = Whole(state.step + 1, tokens, sentences, len(batches) * processes.count)
         own = torch.zeros(2, dtype=torch.float64)
         with processes.meeting():
@@ -152,7 +152,7 @@ class Trainer:
                     target, loss, nll = self.objective(batch.to(self.device), whole)
                     (target * processes.count).backward()  # DistributedDataParallel takes the mean
                 own += torch.stack([loss, nll]).cpu()
-        loss_sum, nll_sum = processes.sum(own.tolist())
+        loss_sum, nll_sum, stops = processes.sum([*own.tolist(), self.stop.made is not None])
         limit = self.section.clip_norm or math.inf
         self.gradient_norm = torch.nn.utils.clip_grad_norm_(self.parameters, limit).item()
         state.step += 1
