@@ -216,7 +216,7 @@ class Pipeline:
     def _reasons(self, stage: Stage, stale: list[Stage]) -> list[str]:
         before = self.manifest["stages"].get(stage)
         if before is None:
-            return ["has not run yet"]
+            return [self._interrupted() if stage == "train" and "prepare" not in stale else "has not run yet"]
         reasons = []
         now, then = self.inputs[stage], before["inputs"]
         for key in sorted(now.keys() | then.keys()):
@@ -229,6 +229,15 @@ class Pipeline:
         if previous is not None and now[key] != then.get(key):
             reasons.append(f"{previous} runs anew" if previous in stale else f"{previous} has run anew")
         return reasons
+
+    def _interrupted(self) -> str:
+        """Whether a training that has not ended can go on."""
+        for path in reversed(self.folder.checkpoint_states()):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                saved = json.loads(path.read_text(encoding="utf-8"))
+                if saved["identity"] == digest(self.inputs["train"]):
+                    return f"was interrupted, goes on from step {saved['state']['step']}"
+        return "has not run yet"
 
     def _read_manifest(self, force: bool) -> dict[str, Any]:
         new: dict[str, Any] = {"name": self.recipe.name, "stages": {}}

@@ -39,6 +39,10 @@ class RunFolder:
         """The exact state of a training, to go on from."""
         return self.root / "checkpoints"
 
+    def checkpoint_states(self) -> list[Path]:
+        """The file of numbers of each checkpoint, oldest first."""
+        return sorted(self.checkpoints.glob("step-*/state.json"))
+
     @property
     def log(self) -> Path:
         """One JSON record a log step."""

@@ -114,6 +114,8 @@ class Rule:
 
 
 RULES = (
+    Rule("loss_to_chance", -math.inf, 1.1, "the loss is {:.3g} times that of an even guess over the vocabulary: "
+         "training has diverged; lower optimizer.learning_rate or clip_norm"),
     Rule("distinct", 0.3, math.inf, "many sources get the same translation ({:.0%} as many different ones as in the "
          "references): the model may ignore the source; lower optimizer.learning_rate or lengthen the warm-up"),
     Rule("repetition", -math.inf, 0.1, "{:.0%} of the translations repeat a phrase over and over; train longer, or try "

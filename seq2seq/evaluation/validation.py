@@ -58,13 +58,15 @@ class Validator:
         model.eval()
         sources = [ids.tolist() for ids in self.pairs.take(range(len(self.pairs)))[0]]
         found = search_all(model, self.processes.share(sources), self.greedy, self.device, batch_size=64)
-        hypotheses = self.processes.gather([self.tokenizer.decode(best[0].tokens) for best in found])
+        hypotheses = self.processes.gather([self.tokenizer.decode(best[0].tokens) if best else "" for best in found])
         scores = score(hypotheses, self.references, self.metrics, self.language, bootstrap=0)
+        references = self._of_references(model)
         return {
-            **self._of_references(model),
+            **references,
             **{s.metric: s.value for s in scores},
             **health.text_signs(self.sources, hypotheses, self.references),
             "unknown": self.unknown,
+            "loss_to_chance": references["loss"] / math.log(len(self.tokenizer)),
             **self._exposure(model),
         }
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -188,10 +188,13 @@ class Trainer:
         self.state.bad_steps += 1
         say(f"step {self.state.step}: the loss or its gradient is not a finite number; this update is skipped")
         if self.state.bad_steps >= MOST_BAD_STEPS:
-            raise UserError(
-                f"training: {MOST_BAD_STEPS} updates in a row without a finite loss; try a lower "
-                "training.optimizer.learning_rate, a smaller training.clip_norm, or training.precision=fp32"
-            )
+            self._give_up()
+
+    def _give_up(self) -> NoReturn:
+        raise UserError(
+            f"training: {self.state.bad_steps} updates in a row without a finite loss; try a lower "
+            "training.optimizer.learning_rate, a smaller training.clip_norm, or training.precision=fp32"
+        )
 
     # --- how far it is ---
 
@@ -232,6 +235,8 @@ class Trainer:
 
     def _validate(self) -> None:
         started = time.perf_counter()
+        if not self.state.tokens:  # every update so far was skipped
+            self._give_up()
         with self._averaged():
             scores = self.validate(self.model)
         state, metric = self.state, self.section.early_stopping.metric

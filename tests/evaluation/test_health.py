@@ -62,6 +62,7 @@ def test_what_the_references_do_is_no_sign() -> None:
 def test_unknown_tokens() -> None:
     assert health.unknown_share([np.array([3, 5, 6, 3]), np.array([7, 8, 9, 2])]) == 0.25
     assert health.unknown_share([]) == 0
+    assert "diverged" in health.warnings_of({"loss_to_chance": 2e27})[0]
     assert "unknown" in health.warnings_of({"unknown": 0.03})[0]
 
 

@@ -1,5 +1,6 @@
 """Each cell equals its equation, written out in plain NumPy; the fused way equals the steps."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -275,6 +276,30 @@ def test_a_cell_of_ones_own() -> None:
         ({"kind": "my_cells:LeakyCell", "options": {"leek": 1}}, "unexpected keyword argument 'leek'"),
     ],
 )
-def test_errors_of_a_cell_of_ones_own(cell: object, message: str) -> None:
+def test_errors_of_naming_a_cell_of_ones_own(cell: object, message: str) -> None:
     with pytest.raises(UserError, match=message):
         make_cell(section(cell), 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("self.recur(", "self.recurr(", r"mine:Leaky, mine.py:\d+: AttributeError: .*recurr"),
+        ("gates=1", "gates=2", r"mine.py:\d+: RuntimeError: The size of tensor"),
+        (
+            "mask)),)",
+            "mask)))",
+            r"`step` must return a state, a tuple of tensors \[\(2, 4\)\] for 2 rows; it gives Tensor",
+        ),
+        ("(1 - self.leak) *", "torch.inf *", "not finite"),
+        ("return (", "retrun (", "NameError: name 'retrun' is not defined"),
+    ],
+)
+def test_errors_in_a_cell_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, message: str
+) -> None:
+    (tmp_path / "mine.py").write_text(OWN.replace("LeakyCell", "Leaky").replace(old, new))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    with pytest.raises(UserError, match=message):
+        make_cell(section("mine:Leaky"), 3, 4)

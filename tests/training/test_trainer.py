@@ -90,7 +90,7 @@ def test_accumulated_batches_give_the_gradient_of_one_large_batch(tmp_path: Path
 def test_updates_without_a_finite_loss_are_skipped_and_at_last_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = trainer(tmp_path, max_epochs=9)
+    run = trainer(tmp_path, max_epochs=9, validate_every=50)
     before = {name: weight.clone() for name, weight in weights_of(run.model).items()}
 
     def bad(*_: object) -> tuple[torch.Tensor, torch.Tensor]:
@@ -99,6 +99,10 @@ def test_updates_without_a_finite_loss_are_skipped_and_at_last_given_up(
     monkeypatch.setattr(run.objective, "_loss", bad)
     with pytest.raises(UserError, match=r"10 updates in a row .*learning_rate"):
         run.run()
+    short = trainer(tmp_path / "short", max_epochs=1)  # over before the tenth
+    monkeypatch.setattr(short.objective, "_loss", bad)
+    with pytest.raises(UserError, match=r"updates in a row .*learning_rate"):
+        short.run()
     assert all(torch.equal(weight, before[name]) for name, weight in weights_of(run.model).items())
 
 

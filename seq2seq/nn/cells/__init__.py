@@ -1,10 +1,14 @@
 """The recurrent cells: one step each, written as its equation."""
 
 import importlib
+import inspect
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from seq2seq import recipe
 from seq2seq.errors import UserError
@@ -58,7 +62,27 @@ def custom_class(kind: str) -> type[Cell]:
 
 
 def _make_custom(section: recipe.CustomCell, input_size: int, hidden_size: int) -> Cell:
+    """Made, and tried out for a step: whatever the user's code raises is told here, with its line."""
+    own = custom_class(section.kind)
     try:
-        return custom_class(section.kind)(section, input_size, hidden_size, **section.options)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise UserError(f"cell {section.kind}: {error}; see its `options` in the recipe") from error
+        cell = own(section, input_size, hidden_size, **section.options)  # type: ignore[arg-type]
+        _try_out(cell)
+    except Exception as error:
+        file = inspect.getfile(own)
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        place = f"{Path(file).name}:{lines[-1]}" if lines else "its `options` in the recipe"
+        raise UserError(f"cell {section.kind}, {place}: {type(error).__name__}: {error}") from error
+    return cell
+
+
+@torch.no_grad()
+def _try_out(cell: Cell) -> None:
+    x = torch.zeros(2, cell.input_size)
+    state = cell.zero_state(x, 2)
+    following = cell.step(cell.project(x), state)
+    shapes = [tuple(part.shape) for part in following] if isinstance(following, tuple) else type(following).__name__
+    expected = [tuple(part.shape) for part in state]
+    if shapes != expected:
+        raise ValueError(f"`step` must return a state, a tuple of tensors {expected} for 2 rows; it gives {shapes}")
+    if not all(bool(part.isfinite().all()) for part in following):
+        raise ValueError("`step` gives numbers that are not finite, from inputs and a state of zeros")
