@@ -48,7 +48,8 @@ class _OutputCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         w, b, x = weight.to(dtype), bias.to(dtype), states.to(dtype)
         exact = torch.promote_types(dtype, torch.float32)
-        loss = nll = torch.zeros((), dtype=exact, device=states.device)
+        # Two tensors, even of no tokens at all: one alone would be marked as without gradient below.
+        loss, nll = (torch.zeros((), dtype=exact, device=states.device) for _ in range(2))
         d_weight, d_bias = torch.zeros_like(weight), torch.zeros_like(bias)
         d_states = torch.empty_like(x)
         for start in range(0, len(x), PIECE):
