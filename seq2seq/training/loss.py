@@ -30,11 +30,27 @@ def output_cross_entropy(
     Tokens x vocabulary is the largest tensor of a step; a piece of it at a time, forward and
     backward at once, takes a fraction of the memory.
     """
-    kind = states.device.type
-    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else output.weight.dtype
-    weights = output.weight, output.bias
+    weights, dtype = (output.weight, output.bias), _product_type(states, output)
     loss, nll = _OutputCrossEntropy.apply(states, *weights, targets, smoothing, dtype)  # type: ignore[no-untyped-call]
     return loss, nll
+
+
+def output_log_probabilities(
+    states: Float[Tensor, "tokens output"], output: nn.Linear, targets: Int[Tensor, " tokens"]
+) -> Float[Tensor, " tokens"]:
+    """log p of each target, `log_softmax(output(states))` at its place, without ever holding the logits of all tokens.
+
+    The logits of a piece are computed again in the backward pass.
+    """
+    weights = output.weight, output.bias
+    found: Tensor = _OutputLogProbabilities.apply(states, *weights, targets, _product_type(states, output))  # type: ignore[no-untyped-call]
+    return found
+
+
+def _product_type(states: Tensor, output: nn.Linear) -> torch.dtype:
+    """What `output(states)` is computed in."""
+    kind = states.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else output.weight.dtype
 
 
 PIECE = 256
@@ -59,10 +75,7 @@ class _OutputCrossEntropy(torch.autograd.Function):
             loss, nll = loss + piece_loss, nll + piece_nll
             gradient = gradient.to(dtype)
             d_states[piece] = gradient @ w
-            if dtype == d_weight.dtype:
-                d_weight.addmm_(gradient.t(), x[piece])
-            else:
-                d_weight += gradient.t() @ x[piece]
+            _add_products(d_weight, gradient, x[piece])
             d_bias += gradient.sum(0, dtype=exact)
         ctx.save_for_backward(d_states.to(states.dtype), d_weight, d_bias)
         ctx.mark_non_differentiable(nll)
@@ -86,6 +99,46 @@ def _loss_and_gradient(
     gradient = log_probabilities.exp_().sub_(smoothing / logits.shape[-1])
     gradient.scatter_add_(-1, hit, torch.full_like(hit, smoothing - 1, dtype=exact))
     return (1 - smoothing) * nll + smoothing * spread, nll, gradient
+
+
+class _OutputLogProbabilities(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
+        w, b, x = weight.to(dtype), bias.to(dtype), states.to(dtype)
+        exact = torch.promote_types(dtype, torch.float32)
+        found = torch.empty(len(x), dtype=exact, device=x.device)
+        for start in range(0, len(x), PIECE):
+            piece = slice(start, start + PIECE)
+            logits = F.linear(x[piece], w, b).to(exact)
+            hit = logits.gather(-1, targets[piece].unsqueeze(-1)).squeeze(-1)
+            found[piece] = hit - torch.logsumexp(logits, -1)
+        ctx.save_for_backward(states, weight, bias, targets)
+        ctx.dtype = dtype
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        states, weight, bias, targets = ctx.saved_tensors
+        dtype, d_found = ctx.dtype, gradients[0].unsqueeze(-1)
+        w, b, x = weight.to(dtype), bias.to(dtype), states.to(dtype)
+        d_states, d_weight, d_bias = torch.empty_like(x), torch.zeros_like(weight), torch.zeros_like(bias)
+        for start in range(0, len(x), PIECE):
+            piece = slice(start, start + PIECE)
+            gradient = F.softmax(F.linear(x[piece], w, b), -1, dtype=d_found.dtype).mul_(-d_found[piece])
+            gradient.scatter_add_(-1, targets[piece].unsqueeze(-1), d_found[piece])
+            gradient = gradient.to(dtype)
+            d_states[piece] = gradient @ w
+            _add_products(d_weight, gradient, x[piece])
+            d_bias += gradient.sum(0, dtype=d_found.dtype)
+        return d_states.to(states.dtype), d_weight, d_bias, None, None
+
+
+def _add_products(total: Tensor, gradient: Tensor, x: Tensor) -> None:
+    """total += gradient^T x, in the type of `total`."""
+    if gradient.dtype == total.dtype:
+        total.addmm_(gradient.t(), x)
+    else:
+        total += gradient.t() @ x
 
 
 def divergence(logits: Float[Tensor, "tokens vocab"], others: Float[Tensor, "tokens vocab"]) -> Float[Tensor, ""]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from seq2seq.training import loss as training_loss
-from seq2seq.training.loss import divergence, output_cross_entropy, smoothed_cross_entropy
+from seq2seq.training.loss import divergence, output_cross_entropy, output_log_probabilities, smoothed_cross_entropy
 
 
 @given(st.integers(1, 9), st.integers(2, 30), st.floats(0, 0.9), st.integers(0, 99))
@@ -78,5 +78,34 @@ def test_in_pieces_in_bf16_it_stays_near() -> None:
     assert rounded.dtype == torch.float32
     torch.testing.assert_close(rounded, exact, rtol=1e-3, atol=0)
     one, other = (torch.autograd.grad(loss, output.weight)[0] for loss in (rounded, exact))
+    assert one.dtype == torch.float32
+    assert (one - other).norm() < 0.02 * other.norm()
+
+
+@given(st.integers(0, 20), st.integers(0, 99))
+def test_log_probabilities_in_pieces_equal_torch(tokens: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    output, targets = nn.Linear(4, 9).double(), torch.randint(9, (tokens,))
+    states = torch.randn(tokens, 4, dtype=torch.double, requires_grad=True)
+    wanted, factors = [states, output.weight, output.bias], torch.randn(tokens, dtype=torch.double)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_loss, "PIECE", 7)
+        found = output_log_probabilities(states, output, targets)
+        gradients = torch.autograd.grad(found @ factors, wanted)
+    expected = output(states).log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    torch.testing.assert_close(found, expected)
+    for one, other in zip(gradients, torch.autograd.grad(expected @ factors, wanted), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_log_probabilities_in_bf16_are_fp32_and_near() -> None:
+    torch.manual_seed(1)
+    output, targets, states = nn.Linear(32, 50), torch.randint(50, (600,)), torch.randn(600, 32, requires_grad=True)
+    exact = output_log_probabilities(states, output, targets)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = output_log_probabilities(states, output, targets)
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, exact, rtol=0, atol=0.05)
+    one, other = (torch.autograd.grad(found.sum(), output.weight)[0] for found in (rounded, exact))
     assert one.dtype == torch.float32
     assert (one - other).norm() < 0.02 * other.norm()
