@@ -25,6 +25,7 @@ from seq2seq.pipeline import STAGES, Pipeline, Stage, digest
 from seq2seq.run_folder import new_folder, write_json, write_text
 from seq2seq.training.distributed import ALONE, Processes
 from seq2seq.training.feed import Feed
+from seq2seq.training.minimum_risk import bleu_cost
 from seq2seq.training.progress import say
 from seq2seq.training.trainer import Trainer
 
@@ -118,6 +119,7 @@ class Runner:
             digest(self.pipeline.inputs["train"]),
             precision,
             self.processes,
+            bleu_cost(tokenizers[1], recipe.data.tgt),
         )
 
     def translate(self) -> list[Path]:

@@ -40,6 +40,15 @@ class Batch:
         )
         return Batch(src, src_lengths, tgt_input, tgt_output, self.tgt_tokens)
 
+    def split(self, parts: int) -> list[Batch]:
+        """About so many smaller batches, of at least a sentence each."""
+        size = max(1, len(self.src) // parts)
+        sides = (t.split(size) for t in (self.src, self.src_lengths, self.tgt_input, self.tgt_output))
+        return [
+            Batch(src, src_lengths, tgt_input, tgt_output, int((tgt_output != PAD).sum()))
+            for src, src_lengths, tgt_input, tgt_output in zip(*sides, strict=True)
+        ]
+
 
 def pad(sequences: Sequence[Sequence[int] | Ints]) -> tuple[Tensor, Tensor]:
     """Token lists as one tensor [batch, longest], padded behind, and their lengths [batch]."""
@@ -54,10 +63,13 @@ def collate(src: Sequence[Ints], tgt: Sequence[Ints]) -> Batch:
     """A batch from token lists that end with </s>."""
     src_padded, src_lengths = pad(src)
     tgt_output, tgt_lengths = pad(tgt)
-    first = torch.full((len(tgt), 1), BOS)
-    shifted = torch.cat([first, tgt_output[:, :-1]], 1)
-    # Where a shorter sentence's </s> was shifted in, padding stands in its output: it is never scored.
-    return Batch(src_padded, src_lengths, shifted, tgt_output, int(tgt_lengths.sum()))
+    return Batch(src_padded, src_lengths, shifted(tgt_output), tgt_output, int(tgt_lengths.sum()))
+
+
+def shifted(tgt_output: Tensor) -> Tensor:
+    """What the decoder is fed before it writes each token [batch, tgt_len]: <s>, then the tokens before."""
+    # Where a shorter sentence's </s> is shifted in, padding stands in its output: it is never scored.
+    return torch.cat([torch.full_like(tgt_output[:, :1], BOS), tgt_output[:, :-1]], 1)
 
 
 @dataclass(frozen=True)

@@ -51,10 +51,11 @@ class Seq2Seq(nn.Module):
 
     def forward(
         self,
-        src: Int[Tensor, "batch src_len"],
-        src_lengths: Int[Tensor, " batch"],
+        src: Int[Tensor, "sources src_len"],
+        src_lengths: Int[Tensor, " sources"],
         tgt_input: Int[Tensor, "batch tgt_len"],
         teacher_forcing: float = 1.0,
+        sources: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch tgt_len output"]:
         """The attentional state before each target token, to be given to `logits`.
 
@@ -62,9 +63,11 @@ class Seq2Seq(nn.Module):
             src: source tokens, padded behind.
             tgt_input: <s> and the reference without its last token.
             teacher_forcing: chance that a step is fed `tgt_input` and not the model's own last choice.
+            sources: the row of `src` that each target translates; None: its own.
         """
         with parametrize.cached():  # dropped weights are the same ones at all steps
             memory = self.encode(src, src_lengths)
+            memory = memory if sources is None else memory.select(sources)
             if teacher_forcing >= 1:
                 states: Tensor = self.decoder(self._embed(self.tgt_embedding, tgt_input), memory)
             else:

@@ -81,6 +81,7 @@ from seq2seq.recipe.training import (
     InverseSigmoidForcing,
     InverseSqrt,
     LinearForcing,
+    MinimumRisk,
     Plateau,
     Sgd,
     Training,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from seq2seq.recipe.section import Count, Positive, Rate, Section, named
+from seq2seq.recipe.section import Count, Positive, Rate, Section, impossible, named
 
 
 class Batch(Section):
@@ -125,6 +125,35 @@ _Forcing = Annotated[ConstantForcing | LinearForcing | InverseSigmoidForcing, Fi
 AnyForcing = Annotated[_Forcing, BeforeValidator(_constant, json_schema_input_type=_Forcing | ConstantForcing)]
 
 
+class MinimumRisk(Section):
+    """Minimum-risk training (Shen et al. 2016): raises the expected BLEU of the translations that the model samples of
+    each sentence. An update costs many times that of the token loss, so it comes last."""
+
+    after_epochs: Positive = 10
+    """First epochs, with the token loss. Early stopping may end training within them: see its patience."""
+    samples: Positive = 8
+    """Translations sampled of each source; the same one twice counts once."""
+    alpha: Annotated[float, Field(gt=0)] = 0.005
+    """Sharpness of the distribution over the candidates, in proportion to p(translation)^alpha."""
+    reference: bool = True
+    """Whether the reference is among the candidates."""
+    max_length_ratio: Annotated[float, Field(ge=1)] = 1.5
+    """Longest sample: so many times the reference's tokens."""
+    token_weight: Rate = 0.0
+    """Share of the token loss in a weighted sum with the risk (Edunov et al. 2018)."""
+
+    @property
+    def rows(self) -> int:
+        """Candidates of a source, at the most: so many fewer sources fill a batch, and the memory."""
+        return self.samples + self.reference
+
+    @model_validator(mode="after")
+    def _compares(self) -> MinimumRisk:
+        if self.samples == 1 and not self.reference:
+            raise impossible("samples", "one candidate alone leaves nothing to choose; set reference to true, or 2")
+        return self
+
+
 class EarlyStopping(Section):
     """Which validation score decides."""
 
@@ -158,6 +187,8 @@ class Training(Section):
     """What the decoder is fed in training: the reference's tokens, or sometimes its own choices."""
     r_drop: Annotated[float, Field(ge=0)] = 0.0
     """Weight of the divergence between two passes with different dropout (R-Drop: Liang et al. 2021); costs twice."""
+    minimum_risk: MinimumRisk | None = None
+    """In the last epochs, the BLEU of sampled translations in place of the token loss; null: the token loss alone."""
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
     """Longest gradient, by its norm over all weights (Pascanu et al. 2013); null: no clipping."""
     ema_decay: Rate | None = 0.998
@@ -177,6 +208,18 @@ class Training(Section):
     """Updates between two records of the log."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 where this machine multiplies faster in it, with fp32 weights; else fp32."""
+
+    @model_validator(mode="after")
+    def _reaches_minimum_risk(self) -> Training:
+        if self.minimum_risk is not None and self.minimum_risk.after_epochs >= self.max_epochs:
+            message = f"training ends before, with max_epochs {self.max_epochs}; set it lower"
+            raise impossible("minimum_risk.after_epochs", message)
+        return self
+
+    def minimum_risk_in(self, epoch: int) -> MinimumRisk | None:
+        """How the risk is minimised in an epoch (from 0); None: the token loss is."""
+        section = self.minimum_risk
+        return None if section is None or epoch < section.after_epochs else section
 
     @property
     def budget_seconds(self) -> float:

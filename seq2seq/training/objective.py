@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from seq2seq import recipe
@@ -13,6 +14,7 @@ from seq2seq.machine import Precision, autocast
 from seq2seq.nn.regularization import weight_penalty
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.training.loss import divergence, output_cross_entropy, smoothed_cross_entropy
+from seq2seq.training.minimum_risk import Cost, Risk
 from seq2seq.training.optimization import forcing_ratio
 
 
@@ -26,28 +28,41 @@ class Whole:
     """Target tokens of all its batches, in all processes."""
     sentences: float
     parts: int
-    """Batches, in all processes."""
+    """Batches, or parts of batches, in all processes."""
+    epoch: int = 0
+    """From 0."""
 
 
 class Objective(nn.Module):
     """A module, so that DistributedDataParallel can wrap model and loss in one."""
 
-    def __init__(self, section: recipe.Training, model: Seq2Seq, precision: Precision) -> None:
+    def __init__(
+        self, section: recipe.Training, model: Seq2Seq, precision: Precision, cost: Cost | None = None
+    ) -> None:
         super().__init__()
         self.section, self.model, self.precision = section, model, precision
+        self.risk = None
+        if section.minimum_risk is not None:
+            assert cost is not None
+            self.risk = Risk(section.minimum_risk, model, cost)
 
-    def forward(self, batch: Batch, whole: Whole) -> tuple[Tensor, Tensor, Tensor]:
-        """A batch's part of what the update minimises (a mean over tokens, plus penalties); and the batch's loss and
-        negative log-likelihood, summed over its tokens, in nats."""
+    def forward(self, batch: Batch, whole: Whole) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """A batch's part of what the update minimises (a mean over tokens, plus penalties); the batch's loss and
+        negative log-likelihood, summed over its tokens, in nats; its risk, summed over its sentences, where that is
+        what the epoch minimises."""
         with autocast(batch.src.device, self.precision):
             loss, nll = self._loss(batch, whole.step)
-        target = loss / whole.tokens
+        target, risk = loss / whole.tokens, torch.zeros_like(nll)
         weights, activity = weight_penalty(self.model), self.model.activity_penalty
+        if self.risk is not None and self.section.minimum_risk_in(whole.epoch) and batch.tgt_tokens:
+            with autocast(batch.src.device, self.precision):
+                risk = self.risk(batch).sum()
+            target = self.risk.weighted(target, risk / whole.tokens)
         if weights is not None:
             target = target + weights / whole.parts
         if activity is not None and batch.tgt_tokens:
             target = target + activity / whole.sentences
-        return target, loss.detach(), nll
+        return target, loss.detach(), nll, risk.detach()
 
     def _loss(self, batch: Batch, step: int) -> tuple[Tensor, Tensor]:
         """In sum; no logits are computed for padding."""

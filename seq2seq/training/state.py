@@ -14,6 +14,9 @@ class Window:
     negative_log_likelihood: float = 0.0
     tokens: int = 0
     seconds: float = 0.0
+    risk: float = 0.0
+    risked: int = 0
+    """Sentences whose risk was minimised."""
 
 
 @dataclass

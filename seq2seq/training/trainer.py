@@ -28,6 +28,7 @@ from seq2seq.training import checkpoint
 from seq2seq.training.distributed import ALONE, Processes
 from seq2seq.training.feed import Feed
 from seq2seq.training.interruption import Interrupted, StopRequest
+from seq2seq.training.minimum_risk import Cost
 from seq2seq.training.objective import Objective, Whole
 from seq2seq.training.optimization import (
     RunningMean,
@@ -61,6 +62,7 @@ class Trainer:
         log: the JSON-lines log.
         identity: of all that this training depends on; only checkpoints of the same one are taken up.
         processes: those that train together; each has its share of the feed, the first one writes.
+        cost: of a translation, for minimum-risk training.
     """
 
     def __init__(
@@ -74,12 +76,13 @@ class Trainer:
         identity: str,
         precision: Precision,
         processes: Processes = ALONE,
+        cost: Cost | None = None,
     ) -> None:
         self.section, self.model, self.feed, self.validate = section, model, feed, validate
         self.checkpoints, self.log, self.identity = checkpoints, log, identity
         self.processes, self.device = processes, processes.device
         self.parameters = [weight for weight in model.parameters() if weight.requires_grad]
-        self.objective: nn.Module = Objective(section, model, precision)
+        self.objective: nn.Module = Objective(section, model, precision, cost)
         if processes.count > 1:
             self.objective = nn.parallel.DistributedDataParallel(self.objective)
         self.optimizer = make_optimizer(section.optimizer, self.parameters)
@@ -142,17 +145,20 @@ class Trainer:
         """
         self.model.train()
         state, processes = self.state, self.processes
-        sizes = sum(batch.tgt_tokens for batch in batches), sum(len(batch.src) for batch in batches)
-        tokens, sentences = processes.sum(sizes)
-        whole = Whole(state.step + 1, tokens, sentences, len(batches) * processes.count)
-        own = torch.zeros(2, dtype=torch.float64)
+        minimum_risk = self.section.minimum_risk_in(state.epoch)
+        parts = batches if minimum_risk is None else [part for b in batches for part in b.split(minimum_risk.rows)]
+        counted = [part for part in parts if part.tgt_tokens]
+        sizes = sum(part.tgt_tokens for part in counted), sum(len(part.src) for part in counted), len(parts)
+        tokens, sentences, count = processes.sum(sizes)
+        whole = Whole(state.step + 1, tokens, sentences, int(count), state.epoch)
+        own = torch.zeros(3, dtype=torch.float64)
         with processes.meeting():
-            for i, batch in enumerate(batches):
-                with self._gradients_unshared(until=i + 1 == len(batches)):
-                    target, loss, nll = self.objective(batch.to(self.device), whole)
+            for i, part in enumerate(parts):
+                with self._gradients_unshared(until=i + 1 == len(parts)):
+                    target, *sums = self.objective(part.to(self.device), whole)
                     (target * processes.count).backward()  # DistributedDataParallel takes the mean
-                own += torch.stack([loss, nll]).cpu()
-        loss_sum, nll_sum, stops = processes.sum([*own.tolist(), self.stop.made is not None])
+                own += torch.stack(sums).cpu()
+        loss_sum, nll_sum, risk_sum, stops = processes.sum([*own.tolist(), self.stop.made is not None])
         limit = self.section.clip_norm or math.inf
         self.gradient_norm = torch.nn.utils.clip_grad_norm_(self.parameters, limit).item()
         state.step += 1
@@ -164,6 +170,8 @@ class Trainer:
             state.window.loss += loss_sum
             state.window.negative_log_likelihood += nll_sum
             state.window.tokens += int(tokens)
+            state.window.risk += risk_sum
+            state.window.risked += int(sentences) if minimum_risk else 0
         else:
             self._skip_bad_step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -292,6 +300,7 @@ class Trainer:
         if self.state.step % self.section.log_every or not window.tokens:
             return None
         loss, nll = window.loss / window.tokens, window.negative_log_likelihood / window.tokens
+        risk = {"risk": window.risk / window.risked} if window.risked else {}
         speed = window.tokens / window.seconds
         self._write(
             {
@@ -299,6 +308,7 @@ class Trainer:
                 **self._position(),
                 "loss": loss,
                 "perplexity": math.exp(min(nll, 100)),
+                **risk,
                 "learning_rate": self.learning_rate,
                 "gradient_norm": self.gradient_norm,
                 "tokens_per_second": round(speed),
