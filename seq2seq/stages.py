@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from seq2seq import __version__, bundle, machine
+from seq2seq.data.bpe_dropout import BpeDropout
 from seq2seq.data.preparation import PreparedPairs, prepare
 from seq2seq.data.tokenization import EOS, Tokenizer
 from seq2seq.data.vectors import places_of, read_vectors
@@ -112,7 +113,7 @@ class Runner:
         return Trainer(
             training,
             model,
-            Feed(training.batch, pairs, self._weights(pairs), recipe.seed),
+            Feed(training.batch, pairs, self._weights(pairs), recipe.seed, self._dropouts(tokenizers)),
             Validator(valid, tokenizers[1], recipe.data.tgt, training.batch.tokens, metrics, self.processes),
             folder.checkpoints,
             folder.log,
@@ -241,6 +242,10 @@ class Runner:
                 for row, vector in found.items():
                     embedding.weight[row] = torch.from_numpy(vector) / model.embedding_scale
             embedding.weight.requires_grad_(not section.frozen)
+
+    def _dropouts(self, tokenizers: tuple[Tokenizer, Tokenizer]) -> tuple[BpeDropout, BpeDropout] | None:
+        rate = self.pipeline.recipe.training.bpe_dropout
+        return (BpeDropout(tokenizers[0], rate), BpeDropout(tokenizers[1], rate)) if rate > 0 else None
 
     def _weights(self, pairs: PreparedPairs) -> np.ndarray | None:
         weights = np.array([source.weight for source in self.pipeline.recipe.data.train])

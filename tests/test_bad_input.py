@@ -144,6 +144,7 @@ SETTINGS = [
     ),
     ("model.decoder.attention.kind=none model.bridge=zero", "the decoder never sees the source"),
     ("model.embedding.tie=all tokenizer.joint=false", "model.embedding.tie: `all` needs one vocabulary"),
+    ("training.bpe_dropout=0.1", "training.bpe_dropout: a tokenizer of kind word has no merges to drop; use kind bpe"),
     # data sources
     ("data.train={fles: 'x.{lang}'}", "data.train: not a data source: it needs one of the keys files, tsv"),
     ("data.train=[]", "data.train: the list is empty"),

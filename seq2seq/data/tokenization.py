@@ -46,16 +46,17 @@ class Tokenizer:
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         vocabulary = inner.get_vocab()
         self._inner = inner
-        self._pieces = sorted(vocabulary, key=lambda piece: vocabulary[piece])
-        if self._pieces[: len(SPECIAL)] != SPECIAL:
+        self.pieces = sorted(vocabulary, key=lambda piece: vocabulary[piece])
+        """By id, as the vocabulary writes them."""
+        if self.pieces[: len(SPECIAL)] != SPECIAL:
             raise UserError(f"not a tokenizer of seq2seq: its first tokens must be {' '.join(SPECIAL)}")
         # An unknown word took the space before it along; an unknown character did not.
-        self._texts = list(self._pieces)
+        self._texts = list(self.pieces)
         self._texts[UNK] = SPACE + SPECIAL[UNK] if isinstance(inner.model, models.WordLevel) else SPECIAL[UNK]
 
     def __len__(self) -> int:
         """Tokens of the vocabulary, the special ones included."""
-        return len(self._pieces)
+        return len(self.pieces)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, without <s> and </s>; what is not in the vocabulary is <unk>."""
@@ -71,11 +72,15 @@ class Tokenizer:
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
         """Each token as it is shown; "▁" begins those that follow a space."""
-        return [self._pieces[i].replace(ESCAPED, SPACE) for i in ids]
+        return [self.pieces[i].replace(ESCAPED, SPACE) for i in ids]
 
     def save(self, path: str | Path) -> None:
         """Write a JSON file, which the `tokenizers` library reads too."""
-        write_text(Path(path), self._inner.to_str() + "\n")
+        write_text(Path(path), self.to_json() + "\n")
+
+    def to_json(self) -> str:
+        """All of it, as the `tokenizers` library writes it."""
+        return str(self._inner.to_str())
 
     @classmethod
     def load(cls, path: str | Path) -> Tokenizer:

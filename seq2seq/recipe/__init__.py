@@ -113,6 +113,10 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
+        if self.training.bpe_dropout > 0 and self.tokenizer.kind != "bpe":
+            raise impossible(
+                "training.bpe_dropout", f"a tokenizer of kind {self.tokenizer.kind} has no merges to drop; use kind bpe"
+            )
         if self.model.embedding.tie == "all" and not self.tokenizer.joint:
             raise impossible(
                 "model.embedding.tie",

@@ -185,6 +185,9 @@ class Training(Section):
     """Share of the probability spread over the whole vocabulary (Szegedy et al. 2016)."""
     teacher_forcing: AnyForcing = ConstantForcing()
     """What the decoder is fed in training: the reference's tokens, or sometimes its own choices."""
+    bpe_dropout: Rate = 0.0
+    """Chance that a merge is passed over where a word of the training data is cut into pieces, anew each time
+    (Provilkov et al. 2020); needs a tokenizer of kind bpe."""
     r_drop: Annotated[float, Field(ge=0)] = 0.0
     """Weight of the divergence between two passes with different dropout (R-Drop: Liang et al. 2021); costs twice."""
     minimum_risk: MinimumRisk | None = None

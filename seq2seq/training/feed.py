@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 
 from seq2seq import recipe
 from seq2seq.data.batching import Batch, Plan, collate, plan_epoch
-from seq2seq.data.preparation import PreparedPairs
+from seq2seq.data.bpe_dropout import BpeDropout
+from seq2seq.data.preparation import Ids, PreparedPairs
 from seq2seq.training.distributed import Processes
 
 
@@ -18,10 +20,20 @@ class Feed:
     Args:
         section: the recipe's `training.batch`.
         weights: how often each pair is seen an epoch, on average [pairs]; None: once.
+        dropouts: cut the words of sources and targets anew each time; None: they stay as they were prepared, as they do
+            for the size of a batch.
     """
 
-    def __init__(self, section: recipe.Batch, pairs: PreparedPairs, weights: np.ndarray | None, seed: int) -> None:
+    def __init__(
+        self,
+        section: recipe.Batch,
+        pairs: PreparedPairs,
+        weights: np.ndarray | None,
+        seed: int,
+        dropouts: tuple[BpeDropout, BpeDropout] | None = None,
+    ) -> None:
         self.section, self.pairs, self.weights, self.seed = section, pairs, weights, seed
+        self.dropouts = dropouts
         self._plans: dict[int, Plan] = {}
 
     def batches(self, epoch: int) -> int:
@@ -36,14 +48,27 @@ class Feed:
         """The batches of the update that begins with the epoch's batch `first`: of each this process's share."""
         plan = self._plan(epoch)
         last = min(first + self.section.accumulate, len(plan))
-        return [self._collate(plan[i], processes) for i in range(first, last)]
+        return [self._share(self._pairs(epoch, i), processes) for i in range(first, last)]
 
-    def _collate(self, rows: np.ndarray, processes: Processes) -> Batch:
-        own = rows[processes.rank :: processes.count]
-        if len(own):
-            return collate(*self.pairs.take(own))
+    def _pairs(self, epoch: int, place: int) -> list[tuple[Ids, Ids]]:
+        """Source and target of each pair of a batch."""
+        sides = self.pairs.take(self._plan(epoch)[place])
+        if self.dropouts is not None:
+            # Random numbers by place: those of the whole batch, whatever came before and whoever shares it.
+            random = Random(f"{self.seed} {epoch} {place}")
+            src, tgt = (
+                [np.array(cut(ids.tolist(), random)) for ids in side]
+                for cut, side in zip(self.dropouts, sides, strict=True)
+            )
+            sides = src, tgt
+        return list(zip(*sides, strict=True))
+
+    def _share(self, pairs: list[tuple[Ids, Ids]], processes: Processes) -> Batch:
+        own = processes.share(pairs)
+        if own:
+            return collate(*zip(*own, strict=True))
         # Fewer sentences than processes: one that another process counts, to be computed with and not counted.
-        batch = collate(*self.pairs.take(rows[:1]))
+        batch = collate(*zip(*pairs[:1], strict=True))
         return replace(batch, tgt_output=batch.tgt_output.zero_(), tgt_tokens=0)
 
     def _plan(self, epoch: int) -> Plan:
