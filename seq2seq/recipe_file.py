@@ -184,7 +184,10 @@ def _override(source: _Source, text: str) -> None:
                 raise UserError(f"{place}: {dotted(key)} has {len(section)} entries, counted from 0, and no {part!r}")
             step = int(part)
         elif not isinstance(section, dict):
-            raise UserError(f"{place}: {dotted(key)} holds no keys")
+            mend = f"; where that is a kind, set {dotted(key)}={{kind: {section}, {part}: ...}}"
+            raise UserError(
+                f"{place}: {dotted(key)} is {section!r} and holds no keys{mend if isinstance(section, str) else ''}"
+            )
         elif part not in section:
             section[part], source.places[(*key, part)] = {}, place
         key = (*key, step)
@@ -196,7 +199,7 @@ def _explain_all(source: _Source, errors: ValidationError) -> list[str]:
     """Each mistake as `file:line: key: what; mend`; one a key (a union of types would report one a type)."""
     lines: dict[KeyPath, str] = {}
     for error in errors.errors():
-        key, value = _written_path(source.data, error["loc"])
+        key, value = _written_path(source.data, error["loc"], error["type"] == "missing")
         if "key" in error.get("ctx", {}):
             key += tuple(str(error["ctx"]["key"]).split("."))
         if error["type"] == "union_tag_invalid" and isinstance(value, dict):
@@ -251,7 +254,7 @@ def _plain(message: str) -> str:
     )
 
 
-def _written_path(data: Any, location: tuple[str | int, ...]) -> tuple[KeyPath, Any]:
+def _written_path(data: Any, location: tuple[str | int, ...], missing: bool) -> tuple[KeyPath, Any]:
     """The path as the user wrote it (pydantic's has the unions' tags in it), and the value that stands there."""
     key: KeyPath = ()
     tag_seen = False
@@ -261,8 +264,8 @@ def _written_path(data: Any, location: tuple[str | int, ...]) -> tuple[KeyPath, 
             tag_seen = True
         elif (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int)):
             key, data, tag_seen = (*key, part), data[part], False
-        elif depth == len(location) - 1 and isinstance(part, str) and part != "[key]" and isinstance(data, dict):
-            key, data = (*key, part), None  # a missing key
+        elif missing and depth == len(location) - 1:
+            key, data = (*key, part), None
         elif part == "[key]":
             data = key[-1]  # the name itself is wrong, not what stands under it
     return key, data

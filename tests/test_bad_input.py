@@ -51,7 +51,15 @@ SETTINGS = [
     ("decoding.beam=3", "decoding.beam: unknown key; did you mean `beam_size`?"),
     ("evaluation.metric=bleu", "evaluation.metric: unknown key; did you mean `metrics`?"),
     # options of another kind: they would have no effect
-    ("training.optimizer.momentum=0.9", "training.optimizer.momentum: unknown key"),
+    (
+        "training.optimizer.momentum=0.9",
+        "momentum: unknown key; kind sgd has it; the keys of kind adam are kind, ",
+    ),
+    (
+        "model.encoder.cell={kind: gru, forget_bias: 2.0}",
+        "model.encoder.cell.forget_bias: unknown key; kind lstm has it; the keys of kind gru are use_bias, ",
+    ),
+    ("training.teacher_forcing.rato=0.5", "training.teacher_forcing.rato: unknown key; did you mean `ratio`?"),
     ("tokenizer={kind: char, vocab_size: 100}", "tokenizer.vocab_size: unknown key"),
     ("model.decoder.attention={kind: luong_dot, size: 5}", "model.decoder.attention.size: unknown key"),
     ("decoding.length_penalty={kind: average, alpha: 1.0}", "decoding.length_penalty.alpha: unknown key"),
@@ -74,7 +82,7 @@ SETTINGS = [
     ),
     ("training.schedule.kind=noam", "did you mean `inverse_sqrt`?"),
     ("tokenizer.kind=sentencepiece", "tokenizer.kind: must be one of bpe, unigram, word, char"),
-    ("tokenizer={vocab_size: 300}", "tokenizer: this section needs its `kind`"),
+    ("model.encoder.cell={kernel_initializer: {}}", "cell.kernel_initializer: this section needs its `kind`"),
     ("tokenizer=[bpe]", "tokenizer: must be a section of keys"),
     ("tokenizer=bpee", "tokenizer: must be one of bpe, unigram, word, char, not 'bpee'; did you mean `bpe`?"),
     ("model.bridge=final", "model.bridge: must be one of project, copy, zero, not 'final'; did you mean `project`?"),
@@ -105,7 +113,6 @@ SETTINGS = [
     ("data.valid=[]", "data.valid: not a data source"),
     ("data.train={files: 5}", "data.train.files: must be a string, not 5"),
     ("data.train={files: [1, 2]}", "data.train.files.0: must be a string, not 1"),
-    ("training.optimizer={}", "training.optimizer: this section needs its `kind`"),
     ("training.label_smoothing=true", "training.label_smoothing: must be a number, not True"),
     ("seed=!!int x", "seed: 'x' is no int that can be read"),
     ("seed=!!bool x", "seed: 'x' is no bool that can be read"),
@@ -156,10 +163,14 @@ SETTINGS = [
     ("beam_size", "settings have the form key.path=value"),
     ("=3", "settings have the form key.path=value"),
     ("a..b=3", "settings have the form key.path=value"),
-    ("data.train.0.files.0=x", "data.train.files holds no keys"),
+    ("data.train.0.files.0=x", "data.train.files is '"),
     ("data.train.3.weight=2.0", "command line (data.train.3.weight=2.0): data.train.3: unknown key"),
     ("3.x=4", "command line (3.x=4): 3: unknown key"),
-    ("name.x=3", "name holds no keys"),
+    ("name.x=3", "name is 'toy' and holds no keys"),
+    (
+        "model.encoder.cell.reset=before",
+        "model.encoder.cell is 'gru' and holds no keys; where that is a kind, set model.encoder.cell={kind: gru, ",
+    ),
     ("seed={a: b", "not valid YAML"),
 ]
 
@@ -240,7 +251,7 @@ def test_recipes_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_a_setting_below_a_section_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("name: x\ndata: 5\n")
-    refused(seq2seq("plan", str(tmp_path / "recipe.yaml"), "data.train.0.weight=2.0"), "data holds no keys")
+    refused(seq2seq("plan", str(tmp_path / "recipe.yaml"), "data.train.0.weight=2.0"), "data is 5 and holds no keys")
 
 
 def test_a_setting_for_an_entry_that_the_list_lacks(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from seq2seq.recipe import Recipe
 from seq2seq.recipe_file import dump_recipe, load_recipe
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
+SMALL_DATA = {"src": "en", "tgt": "de", "train": {"builtin": "cldr"}, "valid": {"builtin": "cldr"}}
 SMALL = "name: x\ndata:\n  src: en\n  tgt: de\n  train: {builtin: cldr}\n  valid: {builtin: cldr}\n"
 
 
@@ -75,6 +76,26 @@ def test_settings_reach_everywhere(tmp_path: Path) -> None:
         text=SMALL.replace("{builtin: cldr}", "[{builtin: cldr}, {builtin: cldr}]", 1),
     )
     assert listed.data.train[1].pairs == 9  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("setting", "section", "kind"),
+    [
+        ("tokenizer.vocab_size=300", "tokenizer", "bpe"),
+        ("model.encoder.cell.layer_norm=true", "model.encoder.cell", "lstm"),
+        ("model.decoder.attention={}", "model.decoder.attention", "luong_general"),
+        ("training.optimizer.learning_rate=0.001", "training.optimizer", "adam"),
+        ("training.schedule.warmup_steps=10", "training.schedule", "cosine"),
+        ("training.teacher_forcing.ratio=0.9", "training.teacher_forcing", "constant"),
+        ("decoding.length_penalty.alpha=0.5", "decoding.length_penalty", "wu"),
+    ],
+)
+def test_a_section_without_its_kind_is_of_the_default_kind(
+    setting: str, section: str, kind: str, tmp_path: Path
+) -> None:
+    recipe = load(tmp_path, "", setting)
+    assert recipe == load(tmp_path, "", setting, f"{section}.kind={kind}")
+    assert misfits({"name": "x", "data": SMALL_DATA, **nested(setting)}, SCHEMA) == []
 
 
 def test_data_counts_from_the_recipes_folder_and_output_from_the_command(tmp_path: Path) -> None:
@@ -184,6 +205,15 @@ def misfits(value: Any, schema: dict[str, Any], key: str = "") -> list[str]:
         else:
             found += misfits(item, known.get(name, others if isinstance(others, dict) else {}), f"{key}.{name}")
     return found
+
+
+def nested(setting: str) -> dict[str, Any]:
+    """`a.b=1` as a recipe would write it."""
+    key, _, text = setting.partition("=")
+    value = yaml.safe_load(text)
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return dict(value)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)

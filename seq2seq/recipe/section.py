@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -66,10 +66,36 @@ Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 
 
-def _by_name(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
+def named(union: Any, default: type[Section] | None = None) -> BeforeValidator:
+    """`x` is short for `{kind: x}` where one of these sections is expected.
+
+    Args:
+        union: of the sections, each with its `kind`.
+        default: the one that is meant where none is said.
+    """
+    sections = [getattr(member, "__origin__", member) for member in get_args(get_args(union)[0])]
+
+    def with_kind(value: Any) -> Any:
+        if isinstance(value, str):
+            return {"kind": value}
+        if isinstance(value, dict):
+            value = value if default is None else {"kind": default.model_fields["kind"].default, **value}
+            _refuse_keys_of_other_kinds(value, sections)
+        return value
+
+    return BeforeValidator(with_kind, json_schema_input_type=union | str)
 
 
-def named(union: Any) -> BeforeValidator:
-    """`x` is short for `{kind: x}` where one of these sections is expected."""
-    return BeforeValidator(_by_name, json_schema_input_type=union | str)
+def _refuse_keys_of_other_kinds(value: dict[str, Any], sections: list[type[Section]]) -> None:
+    """A key that only another kind has is not misspelt: say whose it is."""
+    own = next((section for section in sections if value.get("kind") in _kinds(section)), None)
+    for key in value if own else ():
+        kinds = [kind for section in sections if key in section.model_fields for kind in _kinds(section)]
+        if own and kinds and key not in own.model_fields:
+            known = f"the keys of kind {value['kind']} are {', '.join(own.model_fields)}"
+            hint = f"; kind {' or '.join(kinds)} has it; {known}"
+            raise PydanticCustomError("unknown_key", "unknown key{hint}", {"hint": hint, "key": key})
+
+
+def _kinds(section: type[Section]) -> tuple[str, ...]:
+    return get_args(section.model_fields["kind"].annotation)
