@@ -129,11 +129,12 @@ def plan(recipe: RecipeFile, settings: Settings = None) -> None:
 @app.command()
 @guarded
 def validate(recipe: RecipeFile, settings: Settings = None) -> None:
-    """Check a recipe and that its data can be read."""
-    from seq2seq.pipeline import inputs_of
+    """Check a recipe, and read its data files to the end (a data set of a hub is not fetched)."""
+    from seq2seq.pipeline import inputs_of, read_sources
 
     loaded = _load(recipe, settings)
     inputs_of(loaded)
+    read_sources(loaded)
     print(f"{recipe}: a valid recipe ({loaded.name}, {loaded.data.src}-{loaded.data.tgt})")
 
 
@@ -304,13 +305,14 @@ def gradients(
     from seq2seq.analysis import gradient_flow
     from seq2seq.analysis.plots import gradient_figure
     from seq2seq.machine import set_up
+    from seq2seq.recipe_file import read_cell
     from seq2seq.run_folder import write_json, write_text
 
     set_up("cpu", threads)
     settings = gradient_flow.Settings(hidden_size=hidden_size, steps=steps, seed=seed)
     cells = cell or gradient_flow.DEFAULT_CELLS
     for text in cells:
-        gradient_flow.parse_cell(text)
+        read_cell(text, f"--cell {text}")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

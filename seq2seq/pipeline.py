@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import inspect
+import itertools
 import json
 import platform
 import resource
@@ -13,6 +14,7 @@ import shlex
 import shutil
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +27,7 @@ from pydantic import BaseModel, ValidationError
 from seq2seq import __version__
 from seq2seq.data import corpus
 from seq2seq.errors import UserError
-from seq2seq.recipe import CustomCell, Recipe
+from seq2seq.recipe import BuiltinSource, CustomCell, HubSource, Recipe
 from seq2seq.recipe_file import dump_recipe
 from seq2seq.run_folder import RunFolder, file_hash, write_json, write_text
 
@@ -77,8 +79,9 @@ def inputs_of(recipe: Recipe) -> dict[Stage, Inputs]:
     prepare = flatten("data.filter", data.filter) | flatten("tokenizer", recipe.tokenizer)
     prepare |= {"data.src": data.src, "data.tgt": data.tgt, "seed": str(recipe.seed)}
     for key, source, role in sources_of(recipe):
+        noted = "data.train.0" if key == "data.train" else key  # whether it stands alone changes nothing
         for label, value in corpus.fingerprint(source, role, data.src, data.tgt, recipe.seed, key).items():
-            prepare[f"{key} ({label})"] = value
+            prepare[f"{noted} ({label})"] = value
     train = flatten("model", recipe.model) | flatten("training", recipe.training)
     train = {
         key: value for key, value in train.items() if not key.startswith(("training.checkpoints", "training.log_every"))
@@ -111,10 +114,22 @@ def inputs_of(recipe: Recipe) -> dict[Stage, Inputs]:
 def sources_of(recipe: Recipe) -> Iterator[tuple[str, Any, Literal["train", "valid", "test"]]]:
     """Every data source with its recipe key and its role."""
     for i, source in enumerate(recipe.data.train):
-        yield f"data.train.{i}", source, "train"
+        yield recipe.data.train_key(i), source, "train"
     yield "data.valid", recipe.data.valid, "valid"
     for name, source in recipe.data.test.items():
         yield f"data.test.{name}", source, "test"
+
+
+def read_sources(recipe: Recipe) -> None:
+    """Read all data, as `prepare` will: every line of files, the first of built-in phrases, nothing of a hub.
+
+    Raises:
+        UserError: some of it is missing, damaged or not parallel.
+    """
+    for key, source, role in sources_of(recipe):
+        if not isinstance(source, HubSource):
+            pairs = corpus.read_pairs(source, role, recipe.data.src, recipe.data.tgt, recipe.seed, key)
+            deque(itertools.islice(pairs, 1 if isinstance(source, BuiltinSource) else None), maxlen=0)
 
 
 def flatten(key: str, section: BaseModel) -> Inputs:
@@ -221,7 +236,8 @@ class Pipeline:
         now, then = self.inputs[stage], before["inputs"]
         for key in sorted(now.keys() | then.keys()):
             if now.get(key) != then.get(key) and not key.startswith("stage "):
-                reasons.append(f"{key} {_shown(then.get(key))} -> {_shown(now.get(key))}")
+                name = key.replace("data.train.0", self.recipe.data.train_key(0), 1)
+                reasons.append(f"{name} {_shown(then.get(key))} -> {_shown(now.get(key))}")
         missing = [name for name, size in before["outputs"].items() if _size(self.folder.root / name) != size]
         reasons += [f"{name} is missing or was changed" for name in missing]
         previous = STAGES[STAGES.index(stage) - 1] if stage != STAGES[0] else None

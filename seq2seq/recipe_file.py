@@ -12,7 +12,18 @@ import yaml
 from pydantic import ValidationError
 
 from seq2seq.errors import UserError
-from seq2seq.recipe import AnySource, FilesSource, HubSource, JsonlSource, Recipe, TsvSource, source_kind, suggestion
+from seq2seq.recipe import (
+    AnyCell,
+    AnySource,
+    FilesSource,
+    HubSource,
+    JsonlSource,
+    Recipe,
+    Stack,
+    TsvSource,
+    source_kind,
+    suggestion,
+)
 
 KeyPath = tuple[str | int, ...]
 
@@ -95,6 +106,23 @@ def load_recipe(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
     except ValidationError as error:
         raise UserError("\n".join(_explain_all(source, error))) from None
     return _with_absolute_paths(recipe, path.resolve().parent)
+
+
+def read_cell(text: str, place: str) -> AnyCell:
+    """A cell as a recipe would name it: `gru`, or `{kind: gru, reset: before}`.
+
+    Args:
+        place: where it was written, for errors.
+
+    Raises:
+        UserError: there is no such cell.
+    """
+    source = _Source(Path(place))
+    source.data = {"cell": _read(source, text, ("cell",), place)}
+    try:
+        return Stack.model_validate(source.data).cell
+    except ValidationError as error:
+        raise UserError("\n".join(_explain_all(source, error))) from None
 
 
 def dump_recipe(recipe: Recipe) -> str:

@@ -284,9 +284,9 @@ def test_bad_text_files(recipe: Path, tmp_path: Path) -> None:
 
     good = write("good.de", b"eins\nzwei\n")
     data_error(
-        recipe, tmp_path, f"{{files: '{recipe.parent}/trian.{{lang}}'}}", "data.train.0", "trian.en", "did you mean"
+        recipe, tmp_path, f"{{files: '{recipe.parent}/trian.{{lang}}'}}", "data.train: ", "trian.en", "did you mean"
     )
-    data_error(recipe, tmp_path, f"{{files: ['{tmp_path}', '{good}']}}", "data.train.0", "folder")
+    data_error(recipe, tmp_path, f"{{files: ['{tmp_path}', '{good}']}}", "data.train: ", "folder")
     data_error(recipe, tmp_path, f"{{files: ['{tmp_path}/no/such.en', '{good}']}}", "such.en", "no such file")
     longer = write("longer.en", b"one\ntwo\nthree\n")
     data_error(recipe, tmp_path, f"{{files: ['{longer}', '{good}']}}", "longer.en has 3 lines", "good.de has 2 lines")
@@ -296,6 +296,8 @@ def test_bad_text_files(recipe: Path, tmp_path: Path) -> None:
     data_error(recipe, tmp_path, f"{{files: ['{broken}', '{good}']}}", "broken.en:2", "not UTF-8")
     cut = write("cut.en.gz", gzip.compress(b"one\ntwo\n" * 999)[:-20])
     data_error(recipe, tmp_path, f"{{files: ['{cut}', '{good}']}}", "cut.en.gz")
+    given = f"data.train={{files: ['{longer}', '{good}']}}"
+    refused(seq2seq("validate", str(recipe), given), "data.train: ", "longer.en has 3 lines", "good.de has 2 lines")
     blank = write("blank.en", b"\n \n")
     data_error(recipe, tmp_path, f"{{files: ['{blank}', '{good}']}}", "data.train", "2 empty", "data.filter")
     refused_prepare(
@@ -326,11 +328,15 @@ def test_languages_that_the_builtin_corpus_does_not_know(recipe: Path, tmp_path:
     run = f"output_dir={tmp_path}/run"
     result = seq2seq("prepare", str(recipe), "data.src=xq", "data.valid={builtin: cldr}", run)
     assert result.code == 2 and "xq" in result.err and "Traceback" not in result.err
+    refused(
+        seq2seq("validate", str(recipe), "data.src=xq", "data.valid={builtin: cldr}", "data.train={builtin: cldr}"),
+        "xq",
+    )
 
 
 def test_a_hub_data_set_that_cannot_be_loaded(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    data_error(recipe, tmp_path, "{hub: nobody/no-such-data-set}", "data.train.0", "nobody/no-such-data-set")
+    data_error(recipe, tmp_path, "{hub: nobody/no-such-data-set}", "data.train: ", "nobody/no-such-data-set")
 
 
 def test_folders_that_are_not_ours(recipe: Path, tmp_path: Path) -> None:
@@ -408,7 +414,9 @@ def test_bad_evaluate_commands(recipe: Path, tmp_path: Path) -> None:
     refused(seq2seq("evaluate", str(recipe), "--hyp", two, "--ref", two), "not both")
     refused(seq2seq("evaluate", "--hyp", two, "--ref", three), "2 hypotheses", "3 references")
     refused(seq2seq("evaluate", "--hyp", empty, "--ref", empty), "nothing to score")
-    refused(seq2seq("evaluate", "--hyp", two, "--ref", str(tmp_path / "none")), "none: no such file")
+    missing = seq2seq("evaluate", "--hyp", two, "--ref", str(tmp_path / "none"))
+    refused(missing, "none: no such file")
+    assert "recipe" not in missing.err
     refused(seq2seq("evaluate", "--hyp", two, "--ref", two, "--metric", "wer"), "no metric 'wer'")
 
 

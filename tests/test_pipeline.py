@@ -83,7 +83,7 @@ def test_the_resolved_recipe_is_the_same_run(done: Path) -> None:
         ("evaluation.metrics=[bleu]", "evaluate", "evaluation.metrics"),
         ("training.label_smoothing=0.2", "train", "training.label_smoothing 0.1 -> 0.2"),
         ("model.encoder.layers=2", "train", "model.encoder.layers 1 -> 2"),
-        ("data.train.0.weight=2.0", "train", "data.train.0.weight 1.0 -> 2.0"),
+        ("data.train.0.weight=2.0", "train", "data.train.weight 1.0 -> 2.0"),
         ("tokenizer.vocab_size=101", "prepare", "tokenizer.vocab_size 100 -> 101"),
         ("data.filter.max_length=50", "prepare", "data.filter.max_length 100 -> 50"),
         ("seed=2", "prepare", "seed 1 -> 2"),
@@ -113,7 +113,7 @@ def test_a_changed_line_of_data_runs_all_and_moved_data_nothing(done: Path, tmp_
     (elsewhere / "train.de").write_text("\n".join(lines))
     found = reasons(load_recipe(recipe))
     assert list(found) == list(STAGES)
-    assert "data.train.0 (target text)" in found["prepare"][0]
+    assert "data.train (target text)" in found["prepare"][0]
 
 
 def test_a_missing_or_cut_output_is_made_anew(done: Path, tmp_path: Path) -> None:

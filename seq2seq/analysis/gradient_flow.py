@@ -14,13 +14,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-import yaml
-from pydantic import TypeAdapter, ValidationError
 
-from seq2seq import recipe
+
 from seq2seq.analysis.recall import SHORTEST, Course, RecallModel, accuracy, sentences, train
-from seq2seq.errors import UserError
 from seq2seq.nn.cells import Cell
+from seq2seq.recipe_file import read_cell
 
 DEFAULT_CELLS = (
     "rnn",
@@ -72,20 +70,6 @@ class Clipping:
     clip_norm: float | None
     losses: list[float]
     gradient_norms: list[float]
-
-
-def parse_cell(text: str) -> recipe.AnyCell:
-    """A cell as a recipe would name it: `gru`, or `{kind: gru, reset: before}`.
-
-    Raises:
-        UserError: there is no such cell.
-    """
-    try:
-        cell: recipe.AnyCell = TypeAdapter(recipe.AnyCell).validate_python(yaml.safe_load(text))
-    except (ValidationError, yaml.YAMLError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not valid YAML"
-        raise UserError(f"cell {text}: {reason}; name it as a recipe's model.encoder.cell") from None
-    return cell
 
 
 def study_cell(text: str, settings: Settings) -> CellStudy:
@@ -173,16 +157,18 @@ def summary(one: CellStudy) -> str:
     """A line for the terminal."""
     recalled = ", ".join(f"{distance} words {share:.0%}" for distance, share in one.accuracy.items())
     before, after = half_life(one.at_first), half_life(one.trained)
-    return f"{one.cell}: gradient halves in {_steps(before)} at first, {_steps(after)} trained; recall over {recalled}"
+    return f"{one.cell}: the gradient {_fall(before)} before training, {_fall(after)} after it; recall over {recalled}"
 
 
-def _steps(steps: float) -> str:
-    return f"{steps:.1f} steps" if 0 < steps < 1000 else "no number of steps"
+def _fall(steps: float) -> str:
+    if steps == 0:
+        return "vanishes at once"
+    return f"halves in {steps:.1f} steps" if 0 < steps < 1000 else "does not fall"
 
 
 def half_life(norms: Sequence[float]) -> float:
     """Steps back over which the gradient halves, from a straight line through its logarithm; infinite or
-    negative: it does not fall."""
+    negative: it does not fall; 0: there is next to nothing from the first step back."""
     points = [(float(i), math.log2(norm)) for i, norm in enumerate(norms) if norm > 1e-30]
     if len(points) < 2:
         return 0.0
@@ -193,4 +179,4 @@ def half_life(norms: Sequence[float]) -> float:
 
 def _new_model(text: str, settings: Settings) -> RecallModel:
     torch.manual_seed(settings.seed)
-    return RecallModel(parse_cell(text), settings.hidden_size)
+    return RecallModel(read_cell(text, f"--cell {text}"), settings.hidden_size)

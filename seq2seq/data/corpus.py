@@ -37,7 +37,7 @@ def read_pairs(source: AnySource, role: Role, src: str, tgt: str, seed: int, key
         role: what the pairs are for; decides which split of a hub or built-in data set is read.
         src, tgt: the languages' codes, as the recipe writes them.
         seed: which phrases the built-in corpus makes.
-        key: where the recipe names this source (`data.train.0`), for errors.
+        key: where the recipe names this source (`data.train`), for errors.
 
     Raises:
         UserError: the data is missing, damaged, not UTF-8, not parallel or empty; while reading.
@@ -279,7 +279,8 @@ def _unreadable(path: Path, key: str, error: Exception) -> NoReturn:
             _fail(key, str(path), f"no such file: there is no folder {path.parent}; check the path")
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else "check the path"
-        _fail(key, str(path), f"no such file; {hint} (paths count from the recipe's folder)")
+        base = " (paths count from the recipe's folder)" if key else ""
+        _fail(key, str(path), f"no such file; {hint}{base}")
     if isinstance(error, PermissionError):
         _fail(key, str(path), "may not be read; check its permissions")
     _fail(key, str(path), f"damaged or unreadable: {error}; fetch or pack it again")

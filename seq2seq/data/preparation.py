@@ -16,7 +16,7 @@ from seq2seq.data.cleaning import DROPPED_BY, Cleaner, Overlap, drop_by_length
 from seq2seq.data.corpus import read_pairs
 from seq2seq.data.tokenization import EOS, UNK, Tokenizer, train_tokenizers
 from seq2seq.errors import UserError
-from seq2seq.recipe import AnyTokenizer, Data, Filter
+from seq2seq.recipe import AnyTokenizer, Data
 from seq2seq.run_folder import write_json
 
 ROWS = 2000
@@ -63,15 +63,15 @@ def prepare(
         Cleaner(data.filter, Path(scratch), len(data.train), all_evaluation) as cleaner,
     ):
         for i, source in enumerate(data.train):
-            for src, tgt in read_pairs(source, "train", data.src, data.tgt, seed, f"data.train.{i}"):
+            for src, tgt in read_pairs(source, "train", data.src, data.tgt, seed, data.train_key(i)):
                 cleaner.add(i, src, tgt)
-            progress(f"data.train.{i}: {cleaner.read[i]:,} pairs read")
+            progress(f"{data.train_key(i)}: {cleaner.read[i]:,} pairs read")
         if not cleaner.finish():
             raise _nothing_left(cleaner)
         tokenizers = train_tokenizers(tokenizer, lambda: cleaner.texts(0), lambda: cleaner.texts(1))
         _save(tokenizers, tokenizer.joint, folder)
         progress(f"tokenizer: {' + '.join(f'{len(t):,}' for t in dict.fromkeys(tokenizers))} tokens")
-        train = _write_train(cleaner, data.filter, tokenizers, after, folder / "train.arrow")
+        train = _write_train(cleaner, data, tokenizers, after, folder / "train.arrow")
         progress(f"training data: {train['kept']:,} of {train['read']:,} pairs kept")
         before = cleaner.overlap
     audits = {
@@ -110,7 +110,7 @@ def _save(tokenizers: tuple[Tokenizer, Tokenizer], joint: bool, folder: Path) ->
 
 
 def _write_train(
-    cleaner: Cleaner, section: Filter, tokenizers: tuple[Tokenizer, Tokenizer], after: Overlap, path: Path
+    cleaner: Cleaner, data: Data, tokenizers: tuple[Tokenizer, Tokenizer], after: Overlap, path: Path
 ) -> dict[str, Any]:
     """Encode the cleaner's pairs, drop the too long ones, write the others; returns their part of the audit."""
     statistics = Statistics()
@@ -119,7 +119,7 @@ def _write_train(
             sources = np.array([source for source, _, _ in rows], np.int16)
             src = tokenizers[0].encode_batch([text for _, text, _ in rows])
             tgt = tokenizers[1].encode_batch([text for _, _, text in rows])
-            too_long, uneven = drop_by_length(section, _lengths(src), _lengths(tgt))
+            too_long, uneven = drop_by_length(data.filter, _lengths(src), _lengths(tgt))
             cleaner.drop("too_long", sources[too_long])
             cleaner.drop("length_ratio", sources[uneven])
             kept = np.flatnonzero(~(too_long | uneven)).tolist()
@@ -132,7 +132,7 @@ def _write_train(
         raise _nothing_left(cleaner)
     counts = [
         {
-            "key": f"data.train.{i}",
+            "key": data.train_key(i),
             "read": int(read),
             "kept": int(read - sum(dropped[i] for dropped in cleaner.dropped.values())),
             "dropped": {name: int(cleaner.dropped[name][i]) for name in DROPPED_BY},

@@ -146,6 +146,10 @@ class Data(Section):
     filter: Filter = Filter()
     """What is dropped from the training data."""
 
+    def train_key(self, i: int) -> str:
+        """What a source of the training data is called: `data.train` where it is the only one."""
+        return f"data.train.{i}" if len(self.train) > 1 else "data.train"
+
     @model_validator(mode="after")
     def _check(self) -> Data:
         if not self.train:

@@ -23,10 +23,10 @@ def save_average(run: Path, output: Path, last: int | None, best: int | None) ->
         raise UserError(f"--output {output}: exists already; name a new folder")
     config = load_config(folder.model)
     try:
-        chosen = _choose(folder.checkpoints, last, best)
+        chosen = _choose(run, folder.checkpoints, last, best)
         weights = mean_weights(folder.checkpoints, chosen)
     except ValueError as error:
-        raise UserError(f"{error}; take fewer checkpoints, or train again") from None
+        raise UserError(f"{error}; take fewer checkpoints, or train anew with --force") from None
     save_bundle(output, config, weights, folder.data)
     return chosen
 
@@ -40,7 +40,7 @@ def mean_weights(folder: Path, steps: list[int]) -> dict[str, Tensor]:
     return {name: (tensor / len(steps)).float() for name, tensor in total.items()}
 
 
-def _choose(folder: Path, last: int | None, best: int | None) -> list[int]:
+def _choose(run: Path, folder: Path, last: int | None, best: int | None) -> list[int]:
     there = checkpoint.steps(folder)
     if not there:
         raise UserError(f"{folder}: no checkpoints; train the recipe first")
@@ -50,8 +50,10 @@ def _choose(folder: Path, last: int | None, best: int | None) -> list[int]:
         chosen, key = [int(step) for _, step in checkpoint.load(folder, there[-1]).state["ranking"]][:best], "keep_best"
     wanted = last or best or 1
     if len(chosen) < wanted:
+        which = "newest" if last is not None else "best"
+        mend = f"seq2seq train {run} training.checkpoints.{key}={wanted} --force"
         raise UserError(
-            f"{folder}: {len(chosen)} checkpoints to average, not {wanted}; "
-            f"train with training.checkpoints.{key}={wanted}"
+            f"{folder}: only the {len(chosen)} {which} can be averaged, not {wanted}: the others are gone, or were "
+            f"never made; take {len(chosen)}, or train anew and keep more: {mend}"
         )
     return chosen

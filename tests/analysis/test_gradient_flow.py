@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from seq2seq.analysis import gradient_flow, recall
-from seq2seq.analysis.gradient_flow import Settings, gradient_norms, parse_cell, scale_recurrence
-from seq2seq.errors import UserError
+from seq2seq.analysis.gradient_flow import Settings, gradient_norms, scale_recurrence
+from seq2seq.recipe_file import read_cell
 from tests.command_line import seq2seq
 
 SMALL = Settings(hidden_size=8, length=12)
@@ -19,7 +19,7 @@ SMALL = Settings(hidden_size=8, length=12)
 
 def model(cell: str, hidden_size: int = 8) -> recall.RecallModel:
     torch.manual_seed(1)
-    return recall.RecallModel(parse_cell(cell), hidden_size).double()
+    return recall.RecallModel(read_cell(cell, "test"), hidden_size).double()
 
 
 @pytest.mark.parametrize("radius", [0.7, 1.0, 1.3])
@@ -73,7 +73,7 @@ def test_sentences_hold_the_noun_once_and_far_enough_back() -> None:
 
 def test_a_gru_learns_to_recall_and_an_untrained_one_guesses() -> None:
     torch.manual_seed(1)
-    made = recall.RecallModel(parse_cell("gru"), 32)
+    made = recall.RecallModel(read_cell("gru", "test"), 32)
     assert recall.accuracy(made, 6, seed=1) < 0.3
     course = recall.train(made, longest=6, steps=150, seed=1, rate=0.005)
     assert recall.accuracy(made, 6, seed=1) > 0.9
@@ -104,10 +104,25 @@ def test_the_command_writes_json_and_a_plot_the_same_each_time(tmp_path: Path) -
     assert study == again
 
 
-@pytest.mark.parametrize(("cell", "message"), [("gruu", "gruu"), ("{kind: lstm", "not valid YAML"), ("3", "cell 3")])
-def test_bad_cells(cell: str, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        parse_cell(cell)
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("gruu", "not 'gruu'; did you mean `gru`?"),
+        ("{kind: gru, reset: befor}", "cell.reset: must be one of before, after, not 'befor'; did you mean `before`?"),
+        ("{kind: lstm", "not valid YAML"),
+        ("3", "cell: must be a section with a `kind`, not 3"),
+    ],
+)
+def test_bad_cells_are_told_as_in_a_recipe(cell: str, message: str) -> None:
+    done = seq2seq("analyze", "gradients", "--cell", cell)
+    assert done.code == 2 and done.err.startswith(f"error: --cell {cell}: ") and message in done.err, done.err
+
+
+def test_how_a_gradient_falls_is_said_in_words() -> None:
+    norms = {"halves in 2.0 steps": [0.5 ** (k / 2) for k in range(9)], "vanishes at once": [1e-40] * 9}
+    for words, at_first in {**norms, "does not fall": [1.0] * 9}.items():
+        one = gradient_flow.CellStudy("gru", at_first, [], [2.0**k for k in range(9)], {4: 1.0}, 0.0)
+        assert f"gru: the gradient {words} before training, does not fall after it;" in gradient_flow.summary(one)
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_overlap_may_stay(tmp_path: Path, data: dict[str, Any]) -> None:
         ({"train": [("", "x"), ("x", " ")]}, r"none of 2 pairs is left .*2 empty"),
         ({"valid": []}, r"data\.valid: .*no sentence pairs"),
         ({"valid": [("", "x")]}, r"data\.valid: every pair has a blank side"),
-        ({"train": []}, r"data\.train\.0: .*no sentence pairs"),
+        ({"train": []}, r"data\.train: .*no sentence pairs"),
     ],
 )
 def test_nothing_to_learn_from(tmp_path: Path, data: dict[str, Any], change: dict[str, Any], expected: str) -> None:
