@@ -10,12 +10,14 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from seq2seq import __version__
 from seq2seq.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,10 +29,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="seq2seq",
-    help="Recurrent machine translation from one YAML recipe.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 analyze = typer.Typer(help="Look inside recurrent cells.", no_args_is_help=True)
@@ -38,11 +40,26 @@ app.add_typer(analyze, name="analyze")
 
 RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's YAML file, or a run folder.")]
 Settings = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Recipe keys to set, as in training.max_epochs=3.")
+    list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Recipe keys to set, as in training.max_epochs=3.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Run everything anew, replacing what the run folder holds.")]
 Device = Annotated[str, typer.Option("--device", help="auto (a GPU if there is one), cpu, cuda, cuda:1.")]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads. Default: all cores.")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads. Without it: all cores.")]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"seq2seq {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def seq2seq(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Recurrent machine translation from one YAML recipe."""
 
 
 def guarded(function: Callable[..., None]) -> Callable[..., None]:
@@ -153,28 +170,36 @@ def schema() -> None:
 @guarded
 def translate(
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run folder or model folder; or a recipe: its test sets.")
+        str,
+        typer.Argument(
+            metavar="RUN|RECIPE", help="A run folder or model folder, to translate stdin; or a recipe's YAML file."
+        ),
     ],
-    settings: Settings = None,
-    format: Annotated[str, typer.Option(help="text, or jsonl with scores and n-best.")] = "text",
-    n_best: Annotated[int, typer.Option(min=1, help="Translations a line (jsonl).")] = 1,
-    beam_size: Annotated[int | None, typer.Option(min=1, help="Default: as in the recipe; 1 is greedy.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Sentences translated together.")] = 32,
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="With a RECIPE only: recipe keys to set.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="With a RUN: text, or jsonl with scores and n-best.")] = "text",
+    n_best: Annotated[int, typer.Option(min=1, help="With a RUN: translations a line (jsonl).")] = 1,
+    beam_size: Annotated[
+        int | None, typer.Option(min=1, help="With a RUN: hypotheses; without it as in the recipe; 1 is greedy.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="With a RUN: sentences translated together.")] = 32,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Translate stdin to stdout: one line for every line, in order."""
+    """With a trained RUN, translate stdin to stdout, line by line; with a RECIPE, its test sets into its run folder."""
     if run.endswith((".yaml", ".yml")):
         _without_effect(
             {"--format": format != "text", "--n-best": n_best != 1, "--batch-size": batch_size != 32}
             | {"--beam-size": beam_size is not None},
-            "set decoding.beam_size=N, or translate its run folder",
+            "set decoding.beam_size=N, or name its run folder to translate stdin",
         )
         _run_until("translate", run, settings, False, device, threads)
         return
     if settings:
         raise UserError(
-            f"{settings[0]}: settings go with a recipe; here there are options: see seq2seq translate --help"
+            f"{settings[0]}: {run} is not a recipe's YAML file but a trained model, whose recipe is settled; "
+            "use the options --beam-size, --n-best, --format, --batch-size"
         )
     if format not in ("text", "jsonl"):
         raise UserError(f"--format {format}: must be text or jsonl")
@@ -194,35 +219,42 @@ def translate(
 @app.command()
 @guarded
 def evaluate(
-    recipe: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="A recipe or run folder.")] = None,
-    settings: Settings = None,
+    recipe: Annotated[str | None, typer.Argument(metavar="RECIPE", help="A recipe or run folder.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="With a RECIPE only: recipe keys to set.")
+    ] = None,
     hyp: Annotated[Path | None, typer.Option(help="Any system's output, one sentence a line.")] = None,
     ref: Annotated[Path | None, typer.Option(help="The reference translations, line by line.")] = None,
-    language: Annotated[str, typer.Option(help="Of the target, for sacreBLEU's tokenizer.")] = "en",
-    metric: Annotated[list[str] | None, typer.Option(help="bleu, chrf, ter; can be repeated.")] = None,
-    bootstrap: Annotated[int, typer.Option(min=0, help="Resamplings behind the intervals; 0: none.")] = 1000,
+    language: Annotated[str, typer.Option(help="With --hyp: the target's, for sacreBLEU's tokenizer.")] = "en",
+    metric: Annotated[list[str] | None, typer.Option(help="With --hyp: bleu, chrf, ter; can be repeated.")] = None,
+    bootstrap: Annotated[int, typer.Option(min=0, help="With --hyp: resamplings for the intervals; 0: none.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Score a run's test sets, or any system's output (--hyp, --ref), with sacreBLEU."""
+    """Score with sacreBLEU: a RECIPE's test sets (running what is due before), or any output (--hyp, --ref)."""
     if recipe is not None:
         if hyp or ref:
             raise UserError("evaluate: give a recipe, or --hyp and --ref, not both")
         _without_effect(
-            {"--language": language != "en", "--metric": bool(metric), "--bootstrap": bootstrap != 1000}
-            | {"--json": as_json},
-            "set data.tgt, evaluation.metrics or evaluation.bootstrap; report/scores.json in the run folder is JSON",
+            {"--language": language != "en", "--metric": bool(metric), "--bootstrap": bootstrap != 1000},
+            "set data.tgt, evaluation.metrics or evaluation.bootstrap",
         )
-        _run_until("evaluate", recipe, settings, False, device, threads)
+        _run_until("evaluate", recipe, settings, False, device, threads, as_json)
         return
     if hyp is None or ref is None:
         raise UserError("evaluate: give a recipe or run folder, or both --hyp FILE and --ref FILE")
 
     from seq2seq.data.corpus import read_lines
-    from seq2seq.evaluation.metrics import METRICS, score, to_dict
+    from seq2seq.data.languages import is_code, is_known
+    from seq2seq.evaluation.metrics import METRICS, bleu_tokenizer, score, to_dict
     from seq2seq.evaluation.report import print_scores
 
+    if not is_code(language):
+        raise UserError(f"--language {language}: must be a language code such as en or pt_BR")
+    if not is_known(language):
+        tokenizer = bleu_tokenizer(language)
+        print(f"note: --language {language}: the CLDR names no such language; BLEU by {tokenizer}", file=sys.stderr)
     scores = score(list(read_lines(hyp)), list(read_lines(ref)), metric or METRICS, language, bootstrap)
     if as_json:
         print(json.dumps([to_dict(s) for s in scores], indent=2))
@@ -271,6 +303,8 @@ def verify_resume(
     settings: Settings = None,
     kills: Annotated[int, typer.Option(min=1, help="How often the training is killed.")] = 3,
     seed: Annotated[int, typer.Option(help="Of the moments at which it is.")] = 1,
+    device: Device = "auto",
+    threads: Threads = None,
 ) -> None:
     """Train straight and interrupted; compare every weight and log record. Keep it short: training.max_steps=100."""
     import tempfile
@@ -279,7 +313,8 @@ def verify_resume(
 
     _load(recipe, settings)
     with tempfile.TemporaryDirectory() as folder:
-        found = verification.verify_resume([recipe, *(settings or [])], Path(folder), kills, seed)
+        options = ["--device", device, *(["--threads", str(threads)] if threads else [])]
+        found = verification.verify_resume([recipe, *(settings or []), *options], Path(folder), kills, seed)
     if found.differences:
         print("\n".join(found.differences[:20]))
         raise SystemExit(f"not the same: {len(found.differences)} differences")
@@ -299,7 +334,7 @@ def gradients(
     steps: Annotated[int, typer.Option(min=1, help="Updates of each training.")] = 400,
     hidden_size: Annotated[int, typer.Option(min=1, help="Numbers of a state.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 1,
-    threads: Threads = 1,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
     """How gradients fade or grow through time in each cell, and over how many words it can recall one."""
     from seq2seq.analysis import gradient_flow
@@ -344,7 +379,13 @@ def _load(recipe: str, settings: list[str] | None) -> Recipe:
 
 
 def _run_until(
-    stage: Stage, recipe: str, settings: list[str] | None, force: bool, device: str, threads: int | None
+    stage: Stage,
+    recipe: str,
+    settings: list[str] | None,
+    force: bool,
+    device: str,
+    threads: int | None,
+    as_json: bool = False,
 ) -> None:
     loaded = _load(recipe, settings)
     from seq2seq.machine import set_up
@@ -357,6 +398,9 @@ def _run_until(
     ran = runner.run(stage)
     if not processes.first:
         return
+    if as_json:
+        print(json.dumps({name: [asdict(s) for s in scores] for name, scores in runner.scores().items()}, indent=2))
+        return
     if not ran:
         print(f"nothing to do: all of {loaded.output_dir} is fresh")
     _say_results(stage, runner)
@@ -367,8 +411,14 @@ def _say_results(stage: Stage, runner: Runner) -> None:
     from seq2seq.evaluation.report import print_scores
 
     folder = runner.pipeline.folder
-    if stage in ("evaluate", "report"):
+    if stage in ("translate", "evaluate", "report") and not runner.pipeline.recipe.data.test:
+        print("no test sets: name some in data.test, and they are translated and scored")
+    elif stage == "translate":
+        print(f"translations: {folder.translations}")
+    elif stage in ("evaluate", "report"):
         print_scores(runner.scores(), Console())
+    if stage == "evaluate":
+        print(f"scores:    {folder.report / 'scores.json'}")
     if stage == "report":
         print(f"report:    {folder.report / 'report.html'}")
     if stage in ("train", "report"):

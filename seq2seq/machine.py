@@ -20,7 +20,7 @@ def set_up(device: str = "auto", threads: int | None = None) -> torch.device:
     """Choose the device and prepare it.
 
     Args:
-        device: `auto` (a GPU where there is one), or torch's name of one (`cpu`, `cuda:1`).
+        device: `auto` (a GPU where there is one), or torch's name of one (`cpu`, `cuda`, `cuda:1`).
         threads: CPU threads; None leaves torch's choice.
 
     Raises:
@@ -32,6 +32,10 @@ def set_up(device: str = "auto", threads: int | None = None) -> torch.device:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda":  # torchrun's processes on one machine take a GPU each
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    try:
+        torch.device(device)
+    except RuntimeError:
+        raise UserError(f"--device {device}: no such device; use auto, cpu, cuda, or cuda:1 (the second GPU)") from None
     try:
         chosen = torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:

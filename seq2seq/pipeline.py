@@ -34,7 +34,7 @@ from seq2seq.run_folder import RunFolder, file_hash, write_json, write_text
 Stage = Literal["prepare", "train", "translate", "evaluate", "report"]
 STAGES: tuple[Stage, ...] = ("prepare", "train", "translate", "evaluate", "report")
 
-CODE_VERSIONS: dict[Stage, int] = {"prepare": 1, "train": 3, "translate": 1, "evaluate": 1, "report": 1}
+CODE_VERSIONS: dict[Stage, int] = {"prepare": 1, "train": 3, "translate": 1, "evaluate": 2, "report": 1}
 """Raised when a stage's results change, so that older ones are made anew."""
 
 Inputs = dict[str, str]

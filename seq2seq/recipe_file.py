@@ -136,13 +136,26 @@ def _read(source: _Source, text: str, key: KeyPath, place: str) -> Any:
         node = yaml.compose(text, Loader=_Loader)
         return None if node is None else _build(source, node, key, place)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        line = mark.line if mark else text.count("\n", 0, getattr(error, "position", 0))
-        problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
-        mend = "use spaces, not tabs" if "\\t" in problem else "check the indentation and the colons"
-        raise UserError(f"{place or f'{source.path}:{line + 1}'}: not valid YAML: {problem}; {mend}") from None
+        line, problem = _problem(error, text)
+        raise UserError(f"{place or f'{source.path}:{line + 1}'}: not valid YAML: {problem}") from None
     except RecursionError:
         raise UserError(f"{place or source.path}: too deep, or an alias within itself; write the values out") from None
+
+
+def _problem(error: yaml.YAMLError, text: str) -> tuple[int, str]:
+    """The line (from 0) of a mistake in YAML, and what it is, with the mend."""
+    mark, begin = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
+    problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
+    context = str(getattr(error, "context", ""))
+    if begin and re.match("while (parsing a flow (sequence|mapping)|scanning a quoted)", context):
+        what = "quote" if "quoted" in context else "bracket"
+        until = f" up to line {mark.line + 1}" if mark and mark.line > begin.line else ""
+        return begin.line, f"the {what} opened at column {begin.column + 1} is not closed{until}: {problem}"
+    mark = mark or begin
+    line = mark.line if mark else text.count("\n", 0, getattr(error, "position", 0))
+    mend = "use spaces, not tabs" if "\\t" in problem else "check the indentation and the colons"
+    mend = "a bracket is not closed" if "stream end" in problem else mend
+    return line, f"{problem}; {mend}"
 
 
 def _build(source: _Source, node: yaml.Node, key: KeyPath, place: str) -> Any:

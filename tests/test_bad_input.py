@@ -194,7 +194,12 @@ RECIPES = [
     ("", "a recipe is a mapping of keys"),
     ("- a\n- b\n", "a recipe is a mapping of keys"),
     ("name: x\nname: y\n", ":2: name: this key stands twice; remove one"),
-    ("name: [x\n", "not valid YAML"),
+    (
+        "name: [x\n",
+        ":1: not valid YAML: the bracket opened at column 7 is not closed up to line 2: expected ','",
+    ),
+    ("name: x\ndata: {src: en,\n  tgt: de\n  seed: 1\n", ":2: not valid YAML: the bracket opened at column 7 is"),
+    ("name: x\u2028\ndata: [\n", "not valid YAML: expected the node content, but found '<stream end>'; a bracket"),
     ("name: x\n\tdata: y\n", ":2: not valid YAML"),
     ("name: !!python/object:os.system x\n", ":1: name: the tag !!python/object:os.system"),
     ("name: x\ndata: !!python/dict {a: b}\n", ":2: data: the tag !!python/dict"),
@@ -205,7 +210,7 @@ RECIPES = [
     ("name: x\nseed: \x01\n", ":2: not valid YAML: special characters"),
     ("name: x\n\tseed: 1\n", "use spaces, not tabs"),
     ("name: x\n---\nname: y\n", ":2: not valid YAML"),
-    ("name: 'x\n", "not valid YAML"),
+    ("name: 'x\nseed: 1\n", ":1: not valid YAML: the quote opened at column 7 is not closed"),
     ("hello\n", "a recipe is a mapping of keys"),
     ("# nothing\n", "a recipe is a mapping of keys"),
     (GOOD + "sed: 3\n", ":7: sed: unknown key; did you mean `seed`?"),
@@ -371,8 +376,10 @@ def test_bad_translate_commands(run: Path, tmp_path: Path) -> None:
     refused(seq2seq("translate", str(run), "--format", "xml"), "--format xml: must be text or jsonl")
     refused(seq2seq("translate", str(run), "--n-best", "2"), "--format jsonl")
     refused(seq2seq("translate", str(run), "--format", "jsonl", "--n-best", "9"), "the beam holds 2", "--beam-size 9")
-    refused(seq2seq("translate", str(run), "decoding.beam_size=3"), "settings go with a recipe")
-    refused(seq2seq("translate", str(run), "--device", "abacus"), "--device abacus", "use --device cpu")
+    refused(seq2seq("translate", str(run), "decoding.beam_size=3"), "not a recipe's YAML file", "--beam-size")
+    refused(
+        seq2seq("translate", str(run), "--device", "abacus"), "--device abacus: no such device; use auto, cpu, cuda"
+    )
     assert seq2seq("translate", str(run), "--beam-size", "none").code == 2
 
 
@@ -397,7 +404,6 @@ def test_options_without_effect_on_a_recipe(recipe: Path, run: Path) -> None:
         ("translate", ["--n-best", "3"]),
         ("translate", ["--beam-size", "3"]),
         ("translate", ["--batch-size", "3"]),
-        ("evaluate", ["--json"]),
         ("evaluate", ["--metric", "bleu"]),
         ("evaluate", ["--bootstrap", "5"]),
         ("evaluate", ["--language", "ja"]),
@@ -418,6 +424,7 @@ def test_bad_evaluate_commands(recipe: Path, tmp_path: Path) -> None:
     refused(missing, "none: no such file")
     assert "recipe" not in missing.err
     refused(seq2seq("evaluate", "--hyp", two, "--ref", two, "--metric", "wer"), "no metric 'wer'")
+    refused(seq2seq("evaluate", "--hyp", two, "--ref", two, "--language", "german"), "--language german: must be")
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,34 @@ def test_a_run_ends_with_where_to_look_and_how_to_translate(tmp_path: Path) -> N
     wider = seq2seq("evaluate", str(recipe), "decoding.beam_size=10")
     assert wider.code == 0
     assert json.loads((run / "model" / "config.json").read_text())["decoding"]["beam_size"] == 10
+    assert f"scores:    {run}/report/scores.json" in wider.out
+    assert seq2seq("translate", str(recipe), "decoding.beam_size=10").out.endswith(
+        f"translations: {run}/translations\n"
+    )
+    as_json = seq2seq("evaluate", str(run), "--json", "decoding.beam_size=10")
+    assert json.loads(as_json.out) == json.loads((run / "report" / "scores.json").read_text())
     assert seq2seq("plan", str(recipe), "decoding.beam_size=10").out.splitlines()[1].split() == ["train", "fresh"]
+
+
+def test_a_recipe_without_test_sets_says_so(tmp_path: Path) -> None:
+    recipe = write_toy(tmp_path, train=20)
+    done = seq2seq("run", str(recipe), "data.test={}", "training.max_epochs=1")
+    assert done.code == 0 and done.out.startswith("no test sets: name some in data.test") and "BLEU" not in done.out
+    assert (tmp_path / "run/report/report.html").exists()
+
+
+def test_a_language_that_no_one_knows_is_noted(tmp_path: Path) -> None:
+    (tmp_path / "hyp").write_text("a b\n")
+    files = ("--hyp", str(tmp_path / "hyp"), "--ref", str(tmp_path / "hyp"), "--bootstrap", "0")
+    noted = seq2seq("evaluate", *files, "--language", "xx")
+    assert noted.code == 0 and "--language xx: the CLDR names no such language; BLEU by 13a" in noted.err
+    for known in ("de", "zho_Hans", "jpn", "pt_BR"):
+        assert seq2seq("evaluate", *files, "--language", known).err == ""
+
+
+def test_the_version_and_short_help() -> None:
+    assert seq2seq("--version").out.startswith("seq2seq ")
+    assert "Usage" in seq2seq("-h").out and "Usage" in seq2seq("analyze", "gradients", "-h").out
 
 
 def test_force_trains_from_the_start(tmp_path: Path) -> None:

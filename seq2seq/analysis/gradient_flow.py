@@ -15,7 +15,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-
 from seq2seq.analysis.recall import SHORTEST, Course, RecallModel, accuracy, sentences, train
 from seq2seq.nn.cells import Cell
 from seq2seq.recipe_file import read_cell

@@ -5,6 +5,7 @@ BLEU and chrF are cased; TER, by sacreBLEU's default, is not: its signature says
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from seq2seq.errors import UserError
 
 METRICS = ("bleu", "chrf", "ter")
 LABELS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
+HIGHEST = {"bleu": 100.0, "chrf": 100.0, "ter": math.inf}
 
 TOKENIZERS = {
     **dict.fromkeys(("zh", "zho", "cmn", "yue"), "zh"),
@@ -37,7 +39,8 @@ class Score:
         metric: one of METRICS.
         value: 0 to 100; higher is better, but for TER, which may pass 100, lower is.
         low: of the 95 % bootstrap interval as sacreBLEU reports it (mean of the resamples plus or minus half
-            the width of their middle 95 %); None when not asked for.
+            the width of their middle 95 %), cut where the metric ends: BLEU and chrF at 0 and 100, TER at 0;
+            None when not asked for.
         high: likewise.
         signature: sacreBLEU's own, of this very number.
         sentences: how many were scored.
@@ -202,7 +205,8 @@ def _score(
     low = high = None
     if bootstrap > 1:
         result.estimate_ci(_resample(computer, statistics, bootstrap, seed))
-        low, high = float(result._mean - result._ci), float(result._mean + result._ci)
+        low = max(0.0, float(result._mean - result._ci))
+        high = min(HIGHEST[metric], float(result._mean + result._ci))
     return Score(metric, float(result.score), low, high, str(computer.get_signature()), len(hypotheses))
 
 

@@ -105,6 +105,15 @@ def test_the_seed_decides_the_interval_and_nothing_else(monkeypatch: pytest.Monk
     assert all("seed:7" in s.signature for s in other)
 
 
+def test_intervals_end_where_the_metric_does() -> None:
+    references = [f"number {i} of some sentences" for i in range(20)]
+    for s in score([*references[:-1], "wrong"], references, METRICS, "en"):
+        assert s.low is not None and s.high is not None
+        assert 0 <= s.low < s.high and (s.high == 100 or s.metric == "ter"), s
+    (empty,) = score([""] * 19 + references[:1], references, ["bleu"], "en")
+    assert empty.low == 0
+
+
 def test_no_bootstrap_no_interval() -> None:
     (only,) = score(HYPOTHESES, REFERENCES, ["chrf"], "de", bootstrap=0)
     assert only.low is only.high is None
