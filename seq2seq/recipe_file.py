@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from seq2seq.data.languages import CODE
 from seq2seq.errors import UserError
 from seq2seq.recipe import (
     AnyCell,
@@ -281,7 +282,7 @@ def _explain(error: Any, value: Any) -> str:
 
 _PATTERNS = {
     r"^[0-9]+([.][0-9]+)?[smh]$": "must be a time such as 90s, 20m or 1.5h, not {value!r}",
-    r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$": "must be a language code such as en or pt_BR, not {value!r}",
+    CODE: "must be a language code such as en or pt_BR, not {value!r}",
     r"^[A-Za-z0-9][A-Za-z0-9._-]*$": "is used as a file name: only letters, digits, `.`, `_` and `-`, not {value!r}",
 }
 

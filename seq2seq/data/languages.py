@@ -11,9 +11,13 @@ def primary(code: str) -> str:
     return code.replace("_", "-").split("-")[0].lower()
 
 
+CODE = r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$"
+"""How a language is written: de, pt_BR, zho-Hans."""
+
+
 def is_code(text: str) -> bool:
-    """Whether this looks like a language's code: de, pt_BR, zho-Hans."""
-    return re.fullmatch(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*", text) is not None
+    """Whether this looks like a language's code."""
+    return re.fullmatch(CODE, text) is not None
 
 
 def is_known(code: str) -> bool:

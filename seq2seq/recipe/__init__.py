@@ -92,17 +92,23 @@ class Recipe(Section):
     """One experiment: data, tokenizer, model, training, decoding, evaluation."""
 
     name: FileName
-    """The experiment's name."""
+    """The experiment's name, and its run folder's (runs/NAME)."""
     output_dir: str = ""
     """The run folder, counted from where the command is run. Default: runs/NAME."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     """Of every random choice."""
     data: Data
+    """Where the parallel text comes from, and what is kept of it."""
     tokenizer: AnyTokenizer = BpeTokenizer()
+    """How text becomes tokens."""
     model: Model = Model()
+    """The encoder-decoder."""
     training: Training = Training()
+    """How the model learns."""
     decoding: Decoding = Decoding()
+    """How translations are searched for."""
     evaluation: Evaluation = Evaluation()
+    """How the translations of test sets are scored."""
 
     @model_validator(mode="before")
     @classmethod

@@ -48,7 +48,9 @@ class Regularizer(Section):
     """Added to the loss of each update: l1 * sum |w| + l2 * sum w^2."""
 
     l1: Annotated[float, Field(ge=0)] = 0.0
+    """Factor of the sum of absolute values; 0: none."""
     l2: Annotated[float, Field(ge=0)] = 0.0
+    """Factor of the sum of squares; 0: none."""
 
 
 class MaxNorm(Section):
@@ -75,8 +77,11 @@ class Weights(Section):
     use_bias: bool = True
     """Whether there is a b at all."""
     kernel_initializer: Initializer = UniformInitializer(kind="uniform")
+    """What W_x begins with."""
     recurrent_initializer: Initializer = UniformInitializer(kind="uniform")
+    """What W_h begins with."""
     bias_initializer: Initializer = PlainInitializer(kind="zeros")
+    """What b begins with."""
     kernel_regularizer: Regularizer | None = None
     """A penalty on W_x."""
     recurrent_regularizer: Regularizer | None = None

@@ -26,6 +26,7 @@ class WuPenalty(Section):
 
     kind: Literal["wu"] = "wu"
     alpha: Annotated[float, Field(ge=0, le=5)] = 1.0
+    """The exponent: 0 favours short translations as no penalty does; the larger, the longer they become."""
 
 
 _Penalty = Annotated[NoPenalty | AveragePenalty | WuPenalty, Field(discriminator="kind")]
@@ -36,7 +37,9 @@ class MaxLength(Section):
     """Longest translation: `ratio` times the source's tokens, plus `offset`."""
 
     ratio: Annotated[float, Field(ge=0)] = 1.5
+    """Tokens of the translation for each token of the source."""
     offset: Positive = 10
+    """Tokens on top of that."""
 
 
 class Decoding(Section):
@@ -45,13 +48,16 @@ class Decoding(Section):
     beam_size: Annotated[int, Field(ge=1, le=1000)] = 5
     """Hypotheses kept at each step; 1 is greedy search."""
     length_penalty: AnyPenalty = WuPenalty()
+    """What hypotheses of different lengths are compared by."""
     max_length: MaxLength = MaxLength()
+    """Where a translation is cut off."""
 
 
 class Evaluation(Section):
     """How test sets are scored, with sacreBLEU."""
 
     metrics: Annotated[list[Literal["bleu", "chrf", "ter"]], Field(min_length=1)] = ["bleu", "chrf", "ter"]
+    """Which scores: BLEU and chrF (0 to 100, higher is better), TER (from 0, lower is better)."""
     bootstrap: Annotated[int, Field(ge=0, le=100_000)] = 1000
     """Resamplings behind the 95 % intervals; 0: no intervals."""
 

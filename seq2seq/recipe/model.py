@@ -16,7 +16,7 @@ class Embedding(Section):
     """Token embeddings."""
 
     size: Positive = 256
-    """Numbers an embedding."""
+    """Numbers of a token's vector."""
     tie: Literal["none", "decoder", "all"] = "decoder"
     """Share the target embedding with the output layer (`decoder`), and with the source embedding too (`all`)."""
     word_dropout: Rate = 0.0
@@ -50,12 +50,13 @@ class Stack(Section):
     """What a layer gives on: h; x + h (He et al. 2016); a learned mixture (Srivastava et al. 2015); [x; h]
     (Huang et al. 2017). Residual and highway act where x is as long as h."""
     dropout: Rate = 0.0
-    """On the stack's input and on each layer's h, before the layer's connection; one mask a sentence (Gal & Ghahramani
-    2016)."""
+    """Chance that a number of the stack's input, or of a layer's h before its connection, is zeroed; one mask
+    a sentence (Gal & Ghahramani 2016)."""
     recurrent_dropout: Rate = 0.0
-    """On h_{t-1} where it is multiplied by W_h; one mask a sentence (Gal & Ghahramani 2016)."""
+    """Chance that a number of h_{t-1} is zeroed where it is multiplied by W_h; one mask a sentence (Gal & Ghahramani
+    2016)."""
     weight_dropout: Rate = 0.0
-    """On W_h; one mask an update (Merity et al. 2018)."""
+    """Chance that a weight of W_h is zeroed; one mask an update (Merity et al. 2018)."""
     zoneout: Rate = 0.0
     """Chance that a number of the state stays as it was (Krueger et al. 2017)."""
 
@@ -143,10 +144,13 @@ class Model(Section):
     """The encoder-decoder."""
 
     embedding: Embedding = Embedding()
+    """The tokens' vectors."""
     encoder: Encoder = Encoder()
+    """Reads the source sentence."""
     bridge: Literal["project", "copy", "zero"] = "project"
     """The decoder's first states: a learned projection of the encoder's last ones, the same ones, or zeros."""
     decoder: Decoder = Decoder()
+    """Writes the target sentence."""
 
     @property
     def memory_size(self) -> int:

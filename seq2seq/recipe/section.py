@@ -8,6 +8,8 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from seq2seq.data.languages import CODE
+
 # What users of other toolkits type, and what it is called here.
 PEER_NAMES = {
     "trg": "tgt", "target": "tgt", "source": "src", "source_lang": "src", "target_lang": "tgt", "dev": "valid",
@@ -62,7 +64,7 @@ class Section(BaseModel):
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
-Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$")]
+Language = Annotated[str, Field(pattern=CODE)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 
 

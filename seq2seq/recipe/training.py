@@ -11,7 +11,7 @@ from seq2seq.recipe.section import Count, Positive, Rate, Section, impossible, n
 
 
 class Batch(Section):
-    """How sentences are put together for one step."""
+    """How sentences are put together for one update."""
 
     tokens: Positive = 1500
     """Budget of a batch: its sentences times the longest of them, in tokens with padding."""
@@ -26,6 +26,7 @@ class Adam(Section):
 
     kind: Literal["adam"] = "adam"
     learning_rate: Annotated[float, Field(gt=0)] = 0.002
+    """Step size of an update at its highest, after the warm-up; the schedule lowers it."""
     betas: Annotated[list[Rate], Field(min_length=2, max_length=2)] = [0.9, 0.98]
     """Decay of the running means of the gradient and of its square."""
 
@@ -35,6 +36,7 @@ class AdamW(Adam):
 
     kind: Literal["adamw"]  # type: ignore[assignment]
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Each update makes every weight smaller by this share of it, times the learning rate."""
 
 
 class Sgd(Section):
@@ -42,7 +44,9 @@ class Sgd(Section):
 
     kind: Literal["sgd"]
     learning_rate: Annotated[float, Field(gt=0)] = 0.5
+    """What the gradient is multiplied by at the highest, after the warm-up; the schedule lowers it."""
     momentum: Rate = 0.0
+    """Share of the last update that is made again; 0: none."""
 
 
 _Optimizer = Annotated[Adam | AdamW | Sgd, Field(discriminator="kind")]
@@ -54,7 +58,7 @@ class Constant(Section):
 
     kind: Literal["constant"]
     warmup_steps: Count = 0
-    """Steps over which the rate grows linearly from 0."""
+    """Updates over which the rate grows linearly from 0."""
 
 
 class InverseSqrt(Section):
@@ -62,7 +66,7 @@ class InverseSqrt(Section):
 
     kind: Literal["inverse_sqrt"]
     warmup_steps: Positive = 1000
-    """Steps over which the rate grows linearly from 0."""
+    """Updates over which the rate grows linearly from 0."""
 
 
 class Cosine(Section):
@@ -70,9 +74,9 @@ class Cosine(Section):
 
     kind: Literal["cosine"] = "cosine"
     warmup_steps: Count = 300
-    """Steps over which the rate grows linearly from 0."""
+    """Updates over which the rate grows linearly from 0."""
     final: Rate = 0.02
-    """What is left of the rate at the end."""
+    """What is left of the rate at the end, as a share of it."""
 
 
 class Plateau(Section):
@@ -80,7 +84,7 @@ class Plateau(Section):
 
     kind: Literal["plateau"]
     warmup_steps: Count = 0
-    """Steps over which the rate grows linearly from 0."""
+    """Updates over which the rate grows linearly from 0."""
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """What the rate is multiplied by."""
     patience: Count = 2
@@ -175,8 +179,11 @@ class Training(Section):
     """How the model learns."""
 
     batch: Batch = Batch()
+    """How many sentences make an update, and in which order they come."""
     optimizer: AnyOptimizer = Adam()
+    """What makes an update of the gradient."""
     schedule: AnySchedule = Cosine()
+    """The learning rate's course over the training."""
     label_smoothing: Rate = 0.1
     """Share of the probability spread over the whole vocabulary (Szegedy et al. 2016)."""
     teacher_forcing: AnyForcing = ConstantForcing()
@@ -202,7 +209,9 @@ class Training(Section):
     validate_every: Positive | None = None
     """Updates between two validations; null: at the end of each epoch."""
     early_stopping: EarlyStopping = EarlyStopping()
+    """Which validation score chooses the best model, and when training ends before `max_epochs`."""
     checkpoints: Checkpoints = Checkpoints()
+    """What is kept to go on from, and to average."""
     log_every: Positive = 50
     """Updates between two records of the log."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
