@@ -4,16 +4,21 @@ Keras's weights are carried over as docs/keras.md says. Keras reads [batch, time
 """
 
 import os
+import re
 from collections.abc import Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from torch import Tensor
 
 os.environ["KERAS_BACKEND"] = "torch"
 os.environ["KERAS_TORCH_DEVICE"] = "cpu"
+
+pytest.importorskip("keras", reason="keras is not installed: pip install 'keras>=3.8'")
 
 import keras
 from keras.src.backend.common import dtypes
@@ -297,3 +302,11 @@ def test_dropout_has_one_mask_a_sentence(key: str, recurrent: str, gone: int) ->
         assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
         assert 0 < dropped.sum() < dropped.numel()
         assert not torch.equal(dropped[0], dropped[1]) and not torch.equal(dropped, again)
+
+
+@pytest.mark.parametrize("theirs", ["GRU(4, ", "GRU(4, reset_after=False, ", "LSTM(4, ", "SimpleRNN(4, "])
+def test_the_code_in_the_documentation_runs(theirs: str) -> None:
+    page = (Path(__file__).parents[2] / "docs/keras.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    ours = {"GRU(4, ": "gru", "LSTM(4, ": "lstm", "SimpleRNN(4, ": "rnn"}.get(theirs, "{kind: gru, reset: before}")
+    exec(code.replace("GRU(4, ", theirs).replace('"gru"', repr(yaml.safe_load(ours))), {})
