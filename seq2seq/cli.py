@@ -5,11 +5,12 @@ Exit codes: 0 done, 2 something for the user to mend, 1 our mistake, 130 after C
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +19,7 @@ import typer
 from rich.console import Console
 
 from seq2seq import __version__
-from seq2seq.errors import UserError
+from seq2seq.errors import MissingFile, UserError
 
 if TYPE_CHECKING:
     from seq2seq.pipeline import Stage
@@ -139,7 +140,9 @@ def plan(recipe: RecipeFile, settings: Settings = None) -> None:
     """Say which stages would run, and why."""
     from seq2seq.pipeline import Pipeline
 
-    for verdict in Pipeline(_load(recipe, settings)).plan():
+    with _naming_variables(recipe):
+        verdicts = Pipeline(_load(recipe, settings)).plan()
+    for verdict in verdicts:
         print(f"{verdict.stage:<10} {'runs:' if verdict.reasons else 'fresh'} {'; '.join(verdict.reasons)}".rstrip())
 
 
@@ -150,7 +153,8 @@ def validate(recipe: RecipeFile, settings: Settings = None) -> None:
     from seq2seq.pipeline import inputs_of, read_sources
 
     loaded = _load(recipe, settings)
-    inputs_of(loaded)
+    with _naming_variables(recipe):
+        inputs_of(loaded)
     read_sources(loaded)
     print(f"{recipe}: a valid recipe ({loaded.name}, {loaded.data.src}-{loaded.data.tgt})")
 
@@ -378,6 +382,18 @@ def _load(recipe: str, settings: list[str] | None) -> Recipe:
     )
 
 
+@contextlib.contextmanager
+def _naming_variables(recipe: str) -> Iterator[None]:
+    """Where data is missing, name the variables by which the recipe would have looked elsewhere."""
+    from seq2seq.recipe_file import variables_left_to_default
+
+    try:
+        yield
+    except MissingFile as error:
+        mends = [f"{name}=folder seq2seq ..." for name in variables_left_to_default(Path(recipe))]
+        raise UserError("; set what the recipe reads from the environment: ".join([str(error), *mends])) from None
+
+
 def _run_until(
     stage: Stage,
     recipe: str,
@@ -394,7 +410,8 @@ def _run_until(
     from seq2seq.training.distributed import Processes
 
     processes = Processes.join(set_up(device, threads))
-    runner = Runner(Pipeline(loaded, force), processes)
+    with _naming_variables(recipe):
+        runner = Runner(Pipeline(loaded, force), processes)
     ran = runner.run(stage)
     if not processes.first:
         return

@@ -10,3 +10,7 @@ class UserError(Exception):
 
     every_process = False
     """Of several processes, whether each of them says it; otherwise the first one does, for all."""
+
+
+class MissingFile(UserError):
+    """A file or folder that a recipe names is not there."""

@@ -131,6 +131,12 @@ def dump_recipe(recipe: Recipe) -> str:
     return yaml.dump(recipe.model_dump(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
+def variables_left_to_default(path: Path) -> list[str]:
+    """The environment's variables that a recipe asks for (`${NAME:-default}`) and that are not set."""
+    names = re.findall(r"\$\{([A-Za-z_][A-Za-z0-9_]*):-", path.read_text(encoding="utf-8")) if path.is_file() else []
+    return [name for name in dict.fromkeys(names) if not os.environ.get(name)]
+
+
 def _read(source: _Source, text: str, key: KeyPath, place: str) -> Any:
     """Plain data from YAML text: the file's, or, where there is a `place`, one value of the command line."""
     try:

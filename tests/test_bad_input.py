@@ -254,6 +254,18 @@ def test_recipes_that_cannot_be_read(tmp_path: Path) -> None:
     refused(seq2seq("run", str(tmp_path / "latin.yaml")), "latin.yaml:2: not UTF-8")
 
 
+def test_a_missing_file_names_the_variable_that_was_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(GOOD.replace("{builtin: cldr}", "{files: '${CORPUS:-no/where}/train.{lang}'}", 1))
+    monkeypatch.delenv("CORPUS", raising=False)
+    for command in ("validate", "plan", "run"):
+        refused(
+            seq2seq(command, str(recipe)), "data.train: ", "no/where/train.en: no such file", "CORPUS=folder seq2seq"
+        )
+    monkeypatch.setenv("CORPUS", "elsewhere")
+    assert "CORPUS" not in seq2seq("plan", str(recipe)).err
+
+
 def test_a_setting_below_a_section_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("name: x\ndata: 5\n")
     refused(seq2seq("plan", str(tmp_path / "recipe.yaml"), "data.train.0.weight=2.0"), "data is 5 and holds no keys")

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, Literal, NoReturn, cast
 
-from seq2seq.errors import UserError
+from seq2seq.errors import MissingFile, UserError
 from seq2seq.recipe import AnySource, FilesSource, HubSource, JsonlSource, TsvSource
 from seq2seq.run_folder import file_hash
 
@@ -267,8 +267,8 @@ def _one_line(text: str) -> str:
 # --- errors ----------------------------------------------------------------------------------------------------------
 
 
-def _fail(key: str, where: str, what: str) -> NoReturn:
-    raise UserError(": ".join(part for part in (key, where, what) if part)) from None
+def _fail(key: str, where: str, what: str, kind: type[UserError] = UserError) -> NoReturn:
+    raise kind(": ".join(part for part in (key, where, what) if part)) from None
 
 
 def _unreadable(path: Path, key: str, error: Exception) -> NoReturn:
@@ -276,11 +276,11 @@ def _unreadable(path: Path, key: str, error: Exception) -> NoReturn:
         _fail(key, str(path), "a folder; name a file in it")
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         if not path.parent.is_dir():
-            _fail(key, str(path), f"no such file: there is no folder {path.parent}; check the path")
+            _fail(key, str(path), f"no such file: there is no folder {path.parent}; check the path", MissingFile)
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else "check the path"
         base = " (paths count from the recipe's folder)" if key else ""
-        _fail(key, str(path), f"no such file; {hint}{base}")
+        _fail(key, str(path), f"no such file; {hint}{base}", MissingFile)
     if isinstance(error, PermissionError):
         _fail(key, str(path), "may not be read; check its permissions")
     _fail(key, str(path), f"damaged or unreadable: {error}; fetch or pack it again")
