@@ -40,8 +40,9 @@ def set_up(device: str = "auto", threads: int | None = None) -> torch.device:
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     else:
-        # oneDNN keeps the code that it made for every batch shape; 1,024 shapes of a GRU or LSTM are gigabytes.
+        # oneDNN, and torch's layer around it, keep what they made for each of the last 1,024 batch shapes: gigabytes.
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+        os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
         _route_products_to_onednn()
     return chosen
 
