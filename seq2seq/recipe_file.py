@@ -282,7 +282,8 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     def resolve(source: AnySource) -> AnySource:
         if isinstance(source, FilesSource):
             files = absolute(source.files) if isinstance(source.files, str) else [absolute(f) for f in source.files]
-            return source.model_copy(update={"files": files})
+            alignments = None if source.alignments is None else absolute(source.alignments)
+            return source.model_copy(update={"files": files, "alignments": alignments})
         if isinstance(source, TsvSource):
             return source.model_copy(update={"tsv": absolute(source.tsv)})
         if isinstance(source, JsonlSource):

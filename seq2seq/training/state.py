@@ -17,6 +17,9 @@ class Window:
     risk: float = 0.0
     risked: int = 0
     """Sentences whose risk was minimised."""
+    alignment_loss: float = 0.0
+    aligned: int = 0
+    """Target tokens whose alignment is given."""
 
 
 @dataclass

@@ -148,17 +148,17 @@ class Trainer:
         minimum_risk = self.section.minimum_risk_in(state.epoch)
         parts = batches if minimum_risk is None else [part for b in batches for part in b.split(minimum_risk.rows)]
         counted = [part for part in parts if part.tgt_tokens]
-        sizes = sum(part.tgt_tokens for part in counted), sum(len(part.src) for part in counted), len(parts)
-        tokens, sentences, count = processes.sum(sizes)
-        whole = Whole(state.step + 1, tokens, sentences, int(count), state.epoch)
-        own = torch.zeros(3, dtype=torch.float64)
+        sizes = [(part.tgt_tokens, len(part.src), part.aligned) for part in counted]
+        tokens, sentences, aligned, count = processes.sum([*(sum(s[i] for s in sizes) for i in range(3)), len(parts)])
+        whole = Whole(state.step + 1, tokens, sentences, int(count), state.epoch, aligned)
+        own = torch.zeros(4, dtype=torch.float64)
         with processes.meeting():
             for i, part in enumerate(parts):
                 with self._gradients_unshared(until=i + 1 == len(parts)):
                     target, *sums = self.objective(part.to(self.device), whole)
                     (target * processes.count).backward()  # DistributedDataParallel takes the mean
                 own += torch.stack(sums).cpu()
-        loss_sum, nll_sum, risk_sum, stops = processes.sum([*own.tolist(), self.stop.made is not None])
+        loss_sum, nll_sum, risk_sum, alignment_sum, stops = processes.sum([*own.tolist(), self.stop.made is not None])
         limit = self.section.clip_norm or math.inf
         self.gradient_norm = torch.nn.utils.clip_grad_norm_(self.parameters, limit).item()
         state.step += 1
@@ -172,6 +172,8 @@ class Trainer:
             state.window.tokens += int(tokens)
             state.window.risk += risk_sum
             state.window.risked += int(sentences) if minimum_risk else 0
+            state.window.alignment_loss += alignment_sum
+            state.window.aligned += int(aligned)
         else:
             self._skip_bad_step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -301,6 +303,7 @@ class Trainer:
             return None
         loss, nll = window.loss / window.tokens, window.negative_log_likelihood / window.tokens
         risk = {"risk": window.risk / window.risked} if window.risked else {}
+        alignment = {"alignment_loss": window.alignment_loss / window.aligned} if window.aligned else {}
         speed = window.tokens / window.seconds
         self._write(
             {
@@ -309,6 +312,7 @@ class Trainer:
                 "loss": loss,
                 "perplexity": math.exp(min(nll, 100)),
                 **risk,
+                **alignment,
                 "learning_rate": self.learning_rate,
                 "gradient_norm": self.gradient_norm,
                 "tokens_per_second": round(speed),

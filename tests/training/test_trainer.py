@@ -93,8 +93,9 @@ def test_updates_without_a_finite_loss_are_skipped_and_at_last_given_up(
     run = trainer(tmp_path, max_epochs=9, validate_every=50)
     before = {name: weight.clone() for name, weight in weights_of(run.model).items()}
 
-    def bad(*_: object) -> tuple[torch.Tensor, torch.Tensor]:
-        return sum((weight.sum() for weight in run.parameters), torch.tensor(0.0)) * torch.nan, torch.tensor(1.0)
+    def bad(*_: object) -> tuple[torch.Tensor, ...]:
+        loss = sum((weight.sum() for weight in run.parameters), torch.tensor(0.0)) * torch.nan
+        return loss, torch.tensor(1.0), torch.tensor(0.0)
 
     monkeypatch.setattr(run.objective, "_loss", bad)
     with pytest.raises(UserError, match=r"10 updates in a row .*learning_rate"):
