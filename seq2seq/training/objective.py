@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,20 @@ class Whole:
     """Target tokens whose alignment is given."""
 
 
+class Losses(NamedTuple):
+    """Of a batch, as its part of an update."""
+
+    target: Tensor
+    """What the update minimises: a mean over tokens, plus penalties. The rest are sums, for the log."""
+    loss: Tensor
+    """Over target tokens, in nats."""
+    negative_log_likelihood: Tensor
+    risk: Tensor
+    """Over sentences, where that is what the epoch minimises."""
+    misalignment: Tensor
+    """Cross-entropy of the attention, over target tokens that are aligned, in nats."""
+
+
 class Objective(nn.Module):
     """A module, so that DistributedDataParallel can wrap model and loss in one."""
 
@@ -48,10 +63,7 @@ class Objective(nn.Module):
             assert cost is not None
             self.risk = Risk(section.minimum_risk, model, cost)
 
-    def forward(self, batch: Batch, whole: Whole) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """A batch's part of what the update minimises (a mean over tokens, plus penalties); the batch's loss and
-        negative log-likelihood, summed over its tokens, in nats; its risk, summed over its sentences, where that is
-        what the epoch minimises; its alignment's cross-entropy, summed over the tokens that are aligned."""
+    def forward(self, batch: Batch, whole: Whole) -> Losses:
         with autocast(batch.src.device, self.precision):
             loss, nll, alignment = self._loss(batch, whole.step)
         target, risk = loss / whole.tokens, torch.zeros_like(nll)
@@ -66,7 +78,7 @@ class Objective(nn.Module):
             target = target + weights / whole.parts
         if activity is not None and batch.tgt_tokens:
             target = target + activity / whole.sentences
-        return target, loss.detach(), nll, risk.detach(), alignment.detach()
+        return Losses(target, loss.detach(), nll, risk.detach(), alignment.detach())
 
     def _loss(self, batch: Batch, step: int) -> tuple[Tensor, Tensor, Tensor]:
         """Loss, negative log-likelihood, the alignment's cross-entropy: sums; no logits are computed for padding."""
