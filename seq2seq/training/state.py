@@ -20,6 +20,8 @@ class Window:
     alignment_loss: float = 0.0
     aligned: int = 0
     """Target tokens whose alignment is given."""
+    loading: float = 0.0
+    """Of the seconds: those that went into getting batches."""
 
 
 @dataclass

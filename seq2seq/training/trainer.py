@@ -107,7 +107,9 @@ class Trainer:
             while not self._ended():
                 started = time.perf_counter()
                 self._seed_update()
-                stopping = self._update(self.feed.take(self.state.epoch, self.state.batch, self.processes))
+                batches = self.feed.take(self.state.epoch, self.state.batch, self.processes)
+                self.state.window.loading += time.perf_counter() - started
+                stopping = self._update(batches)
                 self._end_epoch_if_done()
                 self._count_seconds(time.perf_counter() - started)
                 bar.update(self.state.step, self._log_if_due())
@@ -316,6 +318,7 @@ class Trainer:
                 "learning_rate": self.learning_rate,
                 "gradient_norm": self.gradient_norm,
                 "tokens_per_second": round(speed),
+                "loading": round(window.loading / window.seconds, 5),
                 "seconds": round(self.state.seconds, 2),
             }
         )
