@@ -23,7 +23,7 @@ from seq2seq.evaluation.health import warnings_of
 from seq2seq.machine import Precision, release_freed_memory
 from seq2seq.nn.regularization import constrain
 from seq2seq.nn.seq2seq import Seq2Seq
-from seq2seq.run_folder import write_text
+from seq2seq.run_folder import told_if_full, write_text
 from seq2seq.training import checkpoint
 from seq2seq.training.distributed import ALONE, Processes
 from seq2seq.training.feed import Feed
@@ -131,8 +131,15 @@ class Trainer:
         return f"best {metric} {score:.3f} at step {step}"
 
     def best_weights(self) -> dict[str, Tensor]:
-        """The weights that scored best in validation."""
-        return checkpoint.weights(self.checkpoints, self.state.ranking[0][1])
+        """The weights that scored best in validation.
+
+        Raises:
+            UserError: their checkpoint is damaged.
+        """
+        try:
+            return checkpoint.weights(self.checkpoints, self.state.ranking[0][1])
+        except ValueError as error:
+            raise UserError(f"{error}; it held the best model: add --force to train anew") from None
 
     def _seed_update(self) -> None:
         """Random numbers of an update's own: those of an interrupted training, whatever came before."""
@@ -326,11 +333,12 @@ class Trainer:
         return f"loss {loss:.2f}, {speed:,.0f} tokens/s"
 
     def _write(self, record: dict[str, Any]) -> None:
-        self.state.records += 1
+        line = json.dumps(record)
+        self.state.records.append(line)
         if not self.processes.first:
             return
-        with open(self.log, "a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        with told_if_full(self.log), open(self.log, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
 
     def _save(self) -> None:
         if not self.processes.first:
@@ -355,8 +363,7 @@ class Trainer:
             return
         if step is None:
             checkpoint.remove_all(self.checkpoints)
-        lines = self.log.read_text(encoding="utf-8").split("\n") if step is not None and self.log.exists() else []
-        write_text(self.log, "".join(line + "\n" for line in lines[: self.state.records]))
+        write_text(self.log, "".join(line + "\n" for line in self.state.records))
 
     def _restore(self, found: checkpoint.Checkpoint) -> None:
         def part(name: str) -> dict[str, Tensor]:
