@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from seq2seq import __version__
 from seq2seq.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,10 +32,25 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 analyze = typer.Typer(help="Look inside recurrent cells.", no_args_is_help=True)
 app.add_typer(analyze, name="analyze")
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"seq2seq {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say it.")] = False,
+) -> None:
+    pass
+
 
 RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's YAML file, or a run folder.")]
 Settings = Annotated[
@@ -270,6 +286,8 @@ def verify_resume(
     settings: Settings = None,
     kills: Annotated[int, typer.Option(min=1, help="How often the training is killed.")] = 3,
     seed: Annotated[int, typer.Option(help="Of the moments at which it is.")] = 1,
+    device: Device = "auto",
+    threads: Threads = None,
 ) -> None:
     """Train straight and interrupted; compare every weight and log record. Keep it short: training.max_steps=100."""
     import tempfile
@@ -278,7 +296,8 @@ def verify_resume(
 
     _load(recipe, settings)
     with tempfile.TemporaryDirectory() as folder:
-        found = verification.verify_resume([recipe, *(settings or [])], Path(folder), kills, seed)
+        options = ["--device", device, *([] if threads is None else ["--threads", str(threads)])]
+        found = verification.verify_resume([recipe, *options, *(settings or [])], Path(folder), kills, seed)
     if found.differences:
         print("\n".join(found.differences[:20]))
         raise SystemExit(f"not the same: {len(found.differences)} differences")
@@ -298,7 +317,7 @@ def gradients(
     steps: Annotated[int, typer.Option(min=1, help="Updates of each training.")] = 400,
     hidden_size: Annotated[int, typer.Option(min=1, help="Numbers of a state.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 1,
-    threads: Threads = 1,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
     """How gradients fade or grow through time in each cell, and over how many words it can recall one."""
     from seq2seq.analysis import gradient_flow

@@ -196,18 +196,18 @@ def _explain_all(source: _Source, errors: ValidationError) -> list[str]:
     """Each mistake as `file:line: key: what; mend`; one a key (a union of types would report one a type)."""
     lines: dict[KeyPath, str] = {}
     for error in errors.errors():
-        key, value = _written_path(source.data, error["loc"])
+        key, value = _written_path(source.data, error["loc"], error["type"] == "missing")
         if "key" in error.get("ctx", {}):
             key += tuple(str(error["ctx"]["key"]).split("."))
         if error["type"] == "union_tag_invalid" and isinstance(value, dict):
             key += ("kind",)
-        lines.setdefault(key, f"{source.place(key)}: {dotted(key)}: {_explain(error, value)}")
+        lines.setdefault(key, f"{source.place(key)}: {dotted(key)}: {explain(error, value)}")
     # What a union says of a whole list is idle where one of its entries is wrong.
     return [line for key, line in lines.items() if not any(key == other[: len(key)] != other for other in lines)]
 
 
-def _explain(error: Any, value: Any) -> str:
-    """What is wrong with the value, and the mend."""
+def explain(error: Any, value: Any) -> str:
+    """What is wrong with a value, and the mend, from one of pydantic's errors."""
     context = error.get("ctx", {})
     kind, message = error["type"], str(error["msg"])
     if kind == "missing":
@@ -251,8 +251,12 @@ def _plain(message: str) -> str:
     )
 
 
-def _written_path(data: Any, location: tuple[str | int, ...]) -> tuple[KeyPath, Any]:
-    """The path as the user wrote it (pydantic's has the unions' tags in it), and the value that stands there."""
+def _written_path(data: Any, location: tuple[str | int, ...], missing: bool) -> tuple[KeyPath, Any]:
+    """The path as the user wrote it (pydantic's has the unions' tags in it), and the value that stands there.
+
+    Args:
+        missing: the last key is not there.
+    """
     key: KeyPath = ()
     tag_seen = False
     part: Any
@@ -261,8 +265,8 @@ def _written_path(data: Any, location: tuple[str | int, ...]) -> tuple[KeyPath, 
             tag_seen = True
         elif (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int)):
             key, data, tag_seen = (*key, part), data[part], False
-        elif depth == len(location) - 1 and isinstance(part, str) and part != "[key]" and isinstance(data, dict):
-            key, data = (*key, part), None  # a missing key
+        elif missing and depth == len(location) - 1:
+            key, data = (*key, part), None
         elif part == "[key]":
             data = key[-1]  # the name itself is wrong, not what stands under it
     return key, data

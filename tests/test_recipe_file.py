@@ -206,3 +206,17 @@ def test_duplicate_keys_are_refused_at_every_level(place: str, tmp_path: Path) -
     }[place]
     with pytest.raises(UserError, match=rf":\d+: {place}\w+: this key stands twice"):
         load(tmp_path, text=text)
+
+
+def test_a_section_without_its_kind_has_the_default_one(tmp_path: Path) -> None:
+    recipe = load(
+        tmp_path,
+        "training: {optimizer: {learning_rate: 0.1}, schedule: {warmup_steps: 3}, teacher_forcing: {ratio: 0.5}}\n"
+        "model: {encoder: {cell: {forget_bias: 0.0}}}\n"
+        "tokenizer: {vocab_size: 300}\n"
+        "decoding: {length_penalty: {alpha: 0.5}}\n",
+    )
+    training = recipe.training
+    kinds = [training.optimizer.kind, training.schedule.kind, training.teacher_forcing.kind, recipe.tokenizer.kind]
+    assert kinds == ["adam", "cosine", "constant", "bpe"]
+    assert recipe.model.encoder.cell.kind == "lstm" and recipe.decoding.length_penalty.kind == "wu"

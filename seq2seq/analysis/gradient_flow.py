@@ -21,6 +21,7 @@ from seq2seq import recipe
 from seq2seq.analysis.recall import SHORTEST, Course, RecallModel, accuracy, sentences, train
 from seq2seq.errors import UserError
 from seq2seq.nn.cells import Cell
+from seq2seq.recipe_file import explain
 
 DEFAULT_CELLS = (
     "rnn",
@@ -82,9 +83,12 @@ def parse_cell(text: str) -> recipe.AnyCell:
     """
     try:
         cell: recipe.AnyCell = TypeAdapter(recipe.AnyCell).validate_python(yaml.safe_load(text))
-    except (ValidationError, yaml.YAMLError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not valid YAML"
-        raise UserError(f"cell {text}: {reason}; name it as a recipe's model.encoder.cell") from None
+    except yaml.YAMLError:
+        raise UserError(f"cell {text}: not valid YAML; write it as a recipe's model.encoder.cell") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = "".join(f"{part}: " for part in first["loc"][1:])  # after the tag of the cell's kind
+        raise UserError(f"cell {text}: {key}{explain(first, first['input'])}") from None
     return cell
 
 

@@ -1,4 +1,4 @@
-"""A run's curves for TensorBoard (`pip install 'seq2seq[tensorboard]'`); train.jsonl stays their only source."""
+"""A run's curves for TensorBoard (`pip install tensorboard`); train.jsonl stays their only source."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write_events(log: Path, folder: Path) -> int:
     try:
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  (an optional package)
     except ImportError:
-        raise UserError("tensorboard is not installed; pip install 'seq2seq[tensorboard]'") from None
+        raise UserError("tensorboard is not installed; pip install tensorboard") from None
     records = [json.loads(line) for line in log.read_text(encoding="utf-8").split("\n") if line]
     shutil.rmtree(folder, ignore_errors=True)
     with SummaryWriter(str(folder)) as writer:

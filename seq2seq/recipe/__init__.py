@@ -98,7 +98,7 @@ class Recipe(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     """Of every random choice."""
     data: Data
-    tokenizer: AnyTokenizer = BpeTokenizer(kind="bpe")
+    tokenizer: AnyTokenizer = BpeTokenizer()
     model: Model = Model()
     training: Training = Training()
     decoding: Decoding = Decoding()

@@ -32,7 +32,7 @@ class BahdanauAttention(Section):
 class LuongAttention(Section):
     """Dot q . k, general q . W k, or concat v . tanh(W [q; k]) (Luong et al. 2015, equation 8)."""
 
-    kind: Literal["luong_dot", "luong_general", "luong_concat"]
+    kind: Literal["luong_dot", "luong_general", "luong_concat"] = "luong_general"
 
 
 class ScaledDotAttention(Section):
@@ -87,4 +87,4 @@ _Attention = Annotated[
     | CoverageAttention,
     Field(discriminator="kind"),
 ]
-AnyAttention = Annotated[_Attention, named(_Attention)]
+AnyAttention = Annotated[_Attention, named(_Attention, default="luong_general")]

@@ -104,7 +104,7 @@ class Rnn(Weights):
 class Lstm(Weights):
     """LSTM (Hochreiter & Schmidhuber 1997; Gers et al. 2000)."""
 
-    kind: Literal["lstm"]
+    kind: Literal["lstm"] = "lstm"
     activation: Activation = "tanh"
     """act in the equations."""
     recurrent_activation: Activation = "sigmoid"
@@ -205,7 +205,7 @@ _Cell = Annotated[
     | Annotated[CustomCell, Tag("custom")],
     Discriminator(_cell_kind),
 ]
-AnyCell = Annotated[_Cell, named(_Cell)]
+AnyCell = Annotated[_Cell, named(_Cell, default="lstm")]
 
 ELEMENTWISE = (Sru, Ssru, MinGru, MinLstm)
 """Cells without a product of the last state: what acts on W_h has nothing to act on."""

@@ -182,7 +182,7 @@ class Tokenizer(Section):
 class BpeTokenizer(Tokenizer):
     """Byte-pair encoding (Sennrich et al. 2016)."""
 
-    kind: Literal["bpe"]
+    kind: Literal["bpe"] = "bpe"
     vocab_size: Annotated[int, Field(ge=100)] = 8000
     """Tokens of the vocabulary, at the most."""
     min_frequency: Positive = 2
@@ -216,4 +216,4 @@ class CharTokenizer(Tokenizer):
 
 
 _Tokenizer = Annotated[BpeTokenizer | UnigramTokenizer | WordTokenizer | CharTokenizer, Field(discriminator="kind")]
-AnyTokenizer = Annotated[_Tokenizer, named(_Tokenizer)]
+AnyTokenizer = Annotated[_Tokenizer, named(_Tokenizer, default="bpe")]

@@ -24,12 +24,12 @@ class AveragePenalty(Section):
 class WuPenalty(Section):
     """By log-probability over ((5 + length) / 6)^alpha (GNMT: Wu et al. 2016, equation 14)."""
 
-    kind: Literal["wu"]
+    kind: Literal["wu"] = "wu"
     alpha: Annotated[float, Field(ge=0, le=5)] = 1.0
 
 
 _Penalty = Annotated[NoPenalty | AveragePenalty | WuPenalty, Field(discriminator="kind")]
-AnyPenalty = Annotated[_Penalty, named(_Penalty)]
+AnyPenalty = Annotated[_Penalty, named(_Penalty, default="wu")]
 
 
 class MaxLength(Section):
@@ -44,7 +44,7 @@ class Decoding(Section):
 
     beam_size: Annotated[int, Field(ge=1, le=1000)] = 5
     """Hypotheses kept at each step; 1 is greedy search."""
-    length_penalty: AnyPenalty = WuPenalty(kind="wu")
+    length_penalty: AnyPenalty = WuPenalty()
     max_length: MaxLength = MaxLength()
 
 

@@ -40,7 +40,7 @@ class Embedding(Section):
 class Stack(Section):
     """Recurrent layers, one above the other."""
 
-    cell: AnyCell = Lstm(kind="lstm")
+    cell: AnyCell = Lstm()
     """The recurrent unit: a name, or a section with its `kind` and options."""
     layers: Positive = 1
     """Layers of the stack."""
@@ -110,7 +110,7 @@ class Encoder(Stack):
 class Decoder(Stack):
     """Writes the target sentence."""
 
-    attention: AnyAttention = LuongAttention(kind="luong_general")
+    attention: AnyAttention = LuongAttention()
     """How the decoder looks at the source."""
     attend: Literal["top", "first", "previous"] = "top"
     """With which state: the top layer's new one, its context joining the output (Luong et al. 2015); the first

@@ -66,10 +66,16 @@ Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 
 
-def _by_name(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
+def named(union: Any, default: str | None = None) -> BeforeValidator:
+    """`x` is short for `{kind: x}` where one of these sections is expected.
 
+    Args:
+        default: the kind of a section that does not say its own.
+    """
 
-def named(union: Any) -> BeforeValidator:
-    """`x` is short for `{kind: x}` where one of these sections is expected."""
-    return BeforeValidator(_by_name, json_schema_input_type=union | str)
+    def complete(value: Any) -> Any:
+        if isinstance(value, str):
+            return {"kind": value}
+        return {"kind": default, **value} if default and isinstance(value, dict) else value
+
+    return BeforeValidator(complete, json_schema_input_type=union | str)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from seq2seq.recipe.section import Count, Positive, Rate, Section, impossible, named
 
@@ -24,7 +24,7 @@ class Batch(Section):
 class Adam(Section):
     """Adam (Kingma & Ba 2015)."""
 
-    kind: Literal["adam"]
+    kind: Literal["adam"] = "adam"
     learning_rate: Annotated[float, Field(gt=0)] = 0.002
     betas: Annotated[list[Rate], Field(min_length=2, max_length=2)] = [0.9, 0.98]
     """Decay of the running means of the gradient and of its square."""
@@ -46,7 +46,7 @@ class Sgd(Section):
 
 
 _Optimizer = Annotated[Adam | AdamW | Sgd, Field(discriminator="kind")]
-AnyOptimizer = Annotated[_Optimizer, named(_Optimizer)]
+AnyOptimizer = Annotated[_Optimizer, named(_Optimizer, default="adam")]
 
 
 class Constant(Section):
@@ -68,7 +68,7 @@ class InverseSqrt(Section):
 class Cosine(Section):
     """Falls along half a cosine from the rate to `final` times the rate at the last step (Loshchilov & Hutter 2017)."""
 
-    kind: Literal["cosine"]
+    kind: Literal["cosine"] = "cosine"
     warmup_steps: Count = 300
     """Steps over which the rate grows linearly from 0."""
     final: Rate = 0.02
@@ -88,7 +88,7 @@ class Plateau(Section):
 
 
 _Schedule = Annotated[Constant | InverseSqrt | Cosine | Plateau, Field(discriminator="kind")]
-AnySchedule = Annotated[_Schedule, named(_Schedule)]
+AnySchedule = Annotated[_Schedule, named(_Schedule, default="cosine")]
 
 
 class ConstantForcing(Section):
@@ -117,12 +117,8 @@ class InverseSigmoidForcing(Section):
     """The larger, the later and the slower the chance falls: it is a half at step k * ln(k)."""
 
 
-def _constant(value: Any) -> Any:
-    return {"kind": "constant", **value} if isinstance(value, dict) and "kind" not in value else value
-
-
 _Forcing = Annotated[ConstantForcing | LinearForcing | InverseSigmoidForcing, Field(discriminator="kind")]
-AnyForcing = Annotated[_Forcing, BeforeValidator(_constant, json_schema_input_type=_Forcing | ConstantForcing)]
+AnyForcing = Annotated[_Forcing, named(_Forcing, default="constant")]
 
 
 class MinimumRisk(Section):
@@ -179,8 +175,8 @@ class Training(Section):
     """How the model learns."""
 
     batch: Batch = Batch()
-    optimizer: AnyOptimizer = Adam(kind="adam")
-    schedule: AnySchedule = Cosine(kind="cosine")
+    optimizer: AnyOptimizer = Adam()
+    schedule: AnySchedule = Cosine()
     label_smoothing: Rate = 0.1
     """Share of the probability spread over the whole vocabulary (Szegedy et al. 2016)."""
     teacher_forcing: AnyForcing = ConstantForcing()

@@ -52,6 +52,6 @@ def _choose(folder: Path, last: int | None, best: int | None) -> list[int]:
     if len(chosen) < wanted:
         raise UserError(
             f"{folder}: {len(chosen)} checkpoints to average, not {wanted}; "
-            f"train with training.checkpoints.{key}={wanted}"
+            f"only a training that keeps them has them: train anew with --force training.checkpoints.{key}={wanted}"
         )
     return chosen

@@ -104,7 +104,15 @@ def test_the_command_writes_json_and_a_plot_the_same_each_time(tmp_path: Path) -
     assert study == again
 
 
-@pytest.mark.parametrize(("cell", "message"), [("gruu", "gruu"), ("{kind: lstm", "not valid YAML"), ("3", "cell 3")])
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("gruu", r"cell gruu: must be one of .*did you mean `gru`\?"),
+        ("{kind: gru, reset: befor}", r"reset: must be one of before, after, not 'befor'; did you mean `before`\?"),
+        ("{kind: lstm", "not valid YAML"),
+        ("3", "cell 3: "),
+    ],
+)
 def test_bad_cells(cell: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         parse_cell(cell)

@@ -49,8 +49,8 @@ def test_the_best_are_those_of_the_log(run: Path) -> None:
     [
         ((), "give --last N or --best N"),
         (("--last", "1", "--best", "1"), "give --last N or --best N"),
-        (("--best", "5"), "train with training.checkpoints.keep_best=5"),
-        (("--last", "9"), "train with training.checkpoints.keep_last=9"),
+        (("--best", "5"), "train anew with --force training.checkpoints.keep_best=5"),
+        (("--last", "9"), "train anew with --force training.checkpoints.keep_last=9"),
     ],
 )
 def test_errors(run: Path, tmp_path: Path, options: tuple[str, ...], message: str) -> None:
