@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import platform
+import re
 import time
 from typing import Literal
 
@@ -20,7 +21,7 @@ def set_up(device: str = "auto", threads: int | None = None) -> torch.device:
     """Choose the device and prepare it.
 
     Args:
-        device: `auto` (a GPU where there is one), or torch's name of one (`cpu`, `cuda`, `cuda:1`).
+        device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`.
         threads: CPU threads; None leaves torch's choice.
 
     Raises:
@@ -32,10 +33,8 @@ def set_up(device: str = "auto", threads: int | None = None) -> torch.device:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda":  # torchrun's processes on one machine take a GPU each
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-    try:
-        torch.device(device)
-    except RuntimeError:
-        raise UserError(f"--device {device}: no such device; use auto, cpu, cuda, or cuda:1 (the second GPU)") from None
+    if not re.fullmatch(r"cpu|cuda:\d+", device):
+        raise UserError(f"--device {device}: must be auto, cpu, cuda, or one of several GPUs, such as cuda:1")
     try:
         chosen = torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
@@ -44,8 +43,9 @@ def set_up(device: str = "auto", threads: int | None = None) -> torch.device:
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     else:
-        # oneDNN keeps the code that it made for every batch shape; 1,024 shapes of a GRU or LSTM are gigabytes.
+        # oneDNN, and torch's layer around it, keep what they made for each of the last 1,024 batch shapes: gigabytes.
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+        os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
         _route_products_to_onednn()
     return chosen
 

@@ -252,13 +252,13 @@ def _explain_all(source: _Source, errors: ValidationError) -> list[str]:
             key += tuple(str(error["ctx"]["key"]).split("."))
         if error["type"] == "union_tag_invalid" and isinstance(value, dict):
             key += ("kind",)
-        lines.setdefault(key, f"{source.place(key)}: {dotted(key)}: {_explain(error, value)}")
+        lines.setdefault(key, f"{source.place(key)}: {dotted(key)}: {explain(error, value)}")
     # What a union says of a whole list is idle where one of its entries is wrong.
     return [line for key, line in lines.items() if not any(key == other[: len(key)] != other for other in lines)]
 
 
-def _explain(error: Any, value: Any) -> str:
-    """What is wrong with the value, and the mend."""
+def explain(error: Any, value: Any) -> str:
+    """What is wrong with a value, and the mend, from one of pydantic's errors."""
     context = error.get("ctx", {})
     kind, message = error["type"], str(error["msg"])
     if kind == "missing":
@@ -333,7 +333,8 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     def resolve(source: AnySource) -> AnySource:
         if isinstance(source, FilesSource):
             files = absolute(source.files) if isinstance(source.files, str) else [absolute(f) for f in source.files]
-            return source.model_copy(update={"files": files})
+            alignments = None if source.alignments is None else absolute(source.alignments)
+            return source.model_copy(update={"files": files, "alignments": alignments})
         if isinstance(source, TsvSource):
             return source.model_copy(update={"tsv": absolute(source.tsv)})
         if isinstance(source, JsonlSource):

@@ -98,7 +98,7 @@ class Runner:
 
     def _trainer(self) -> Trainer:
         recipe, folder = self.pipeline.recipe, self.pipeline.folder
-        training = recipe.training
+        training, aligned = recipe.training, recipe.training.guided_alignment > 0
         tokenizers = bundle.load_tokenizers(folder.data)
         pairs = PreparedPairs(folder.data / "train.arrow")
         valid = PreparedPairs(folder.data / "valid.arrow")
@@ -113,7 +113,7 @@ class Runner:
         return Trainer(
             training,
             model,
-            Feed(training.batch, pairs, self._weights(pairs), recipe.seed, self._dropouts(tokenizers)),
+            Feed(training.batch, pairs, self._weights(pairs), recipe.seed, self._dropouts(tokenizers), aligned),
             Validator(valid, tokenizers[1], recipe.data.tgt, training.batch.tokens, metrics, self.processes),
             folder.checkpoints,
             folder.log,

@@ -30,6 +30,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_toy(tmp_path_factory.mktemp("good"), train=50)
 
 
+GUIDED = "data.train.alignments=train.align training.guided_alignment=0.1"
 SETTINGS = [
     # unknown and misspelt keys, at every level, and what peers call them
     ("trainig.max_epochs=3", "trainig: unknown key; did you mean `training`?"),
@@ -152,6 +153,32 @@ SETTINGS = [
     ("model.decoder.attention.kind=none model.bridge=zero", "the decoder never sees the source"),
     ("model.embedding.tie=all tokenizer.joint=false", "model.embedding.tie: `all` needs one vocabulary"),
     ("training.bpe_dropout=0.1", "training.bpe_dropout: a tokenizer of kind word has no merges to drop; use kind bpe"),
+    (
+        "training.guided_alignment=0.1",
+        "training.guided_alignment: there are no alignments; name a file of them beside a source",
+    ),
+    (
+        "data.train.alignments=train.align",
+        "data.train.0.alignments: without effect while training.guided_alignment is 0",
+    ),
+    ("data.valid.alignments=x", "data.valid.alignments: alignments have no effect outside the training data"),
+    ("data.train={tsv: x, alignments: y}", "data.train.alignments: unknown key; the keys here are weight, tsv"),
+    (
+        f"{GUIDED} model.decoder.attention.kind=none model.decoder.input_feeding=false",
+        "training.guided_alignment: attention none has no weights to guide",
+    ),
+    (
+        f"{GUIDED} model.decoder.attention.kind=last_state",
+        "training.guided_alignment: attention last_state has no weights to guide",
+    ),
+    (
+        f"{GUIDED} tokenizer.kind=bpe training.bpe_dropout=0.1",
+        "training.guided_alignment: bpe_dropout cuts aligned words anew each time; set one of them to 0",
+    ),
+    (
+        "training.guided_alignment=0.1 training.minimum_risk.after_epochs=1 model.decoder.layers=1",
+        "training.guided_alignment: sampled translations have no alignments; remove it, or minimum_risk",
+    ),
     # data sources
     ("data.train={fles: 'x.{lang}'}", "data.train: not a data source: it needs one of the keys files, tsv"),
     ("data.train=[]", "data.train: the list is empty"),
@@ -322,6 +349,29 @@ def test_bad_text_files(recipe: Path, tmp_path: Path) -> None:
     )
 
 
+def test_bad_alignments(recipe: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bad.align"
+    files = f"{{files: '{recipe.parent}/train.{{lang}}', alignments: '{path}'}}"
+
+    def refused_with(*words: str) -> None:
+        settings = [f"data.train={files}", "training.guided_alignment=0.1", f"output_dir={tmp_path}/run"]
+        result = seq2seq("prepare", str(recipe), *settings)
+        assert result.code == 2 and "Traceback" not in result.err, result
+        for word in ("error: data.train", *words):
+            assert word in result.err, result.err
+
+    refused_with("bad.align", "no such file")
+    good = (recipe.parent / "train.align").read_text().splitlines()
+    for lines, words in (
+        (good[:-2], "bad.align has 48 lines, and the text 50"),
+        ([*good, ""], "bad.align has 51 lines, and the text 50"),
+        ([good[0], "0-0 1:1", *good[2:]], "bad.align:2: '1:1' is no link of two words"),
+        ([good[0], "7-0", *good[2:]], "bad.align:2: 7-0 names source word 7"),
+    ):
+        path.write_text("".join(line + "\n" for line in lines))
+        refused_with(words)
+
+
 def test_bad_tables(recipe: Path, tmp_path: Path) -> None:
     def write(name: str, content: str) -> Path:
         (tmp_path / name).write_text(content, encoding="utf-8")
@@ -389,9 +439,7 @@ def test_bad_translate_commands(run: Path, tmp_path: Path) -> None:
     refused(seq2seq("translate", str(run), "--n-best", "2"), "--format jsonl")
     refused(seq2seq("translate", str(run), "--format", "jsonl", "--n-best", "9"), "the beam holds 2", "--beam-size 9")
     refused(seq2seq("translate", str(run), "decoding.beam_size=3"), "not a recipe's YAML file", "--beam-size")
-    refused(
-        seq2seq("translate", str(run), "--device", "abacus"), "--device abacus: no such device; use auto, cpu, cuda"
-    )
+    refused(seq2seq("translate", str(run), "--device", "abacus"), "--device abacus: must be auto, cpu, cuda")
     assert seq2seq("translate", str(run), "--beam-size", "none").code == 2
 
 

@@ -50,6 +50,8 @@ def write_toy(folder: Path, train: int = 300) -> Path:
                 rows.append(row)
         english = "".join(" ".join(ENGLISH[i] for i in row) + "\n" for row in rows)
         german = "".join(" ".join(GERMAN[i] for i in reversed(row)) + "\n" for row in rows)
+        links = "".join(" ".join(f"{i}-{len(row) - 1 - i}" for i in range(len(row))) + "\n" for row in rows)
+        (folder / f"{split}.align").write_text(links)
         (folder / f"{split}.en").write_text(english, encoding="utf-8")
         (folder / f"{split}.de").write_text(german, encoding="utf-8")
     path = folder / "recipe.yaml"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from seq2seq.data.alignment import as_targets
 from seq2seq.data.tokenization import BOS, PAD
 
 POOL = 50
@@ -32,22 +34,29 @@ class Batch:
     """[batch, tgt_len] the target."""
     tgt_tokens: int
     """Target tokens, padding left out."""
+    alignment: Tensor | None = None
+    """[batch, tgt_len, src_len] where each target token should look: a row's sum is 1, or 0 where nothing says."""
+
+    @property
+    def aligned(self) -> int:
+        """Target tokens that are aligned."""
+        return 0 if self.alignment is None else int(self.alignment.any(-1).sum())
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
-        src, src_lengths, tgt_input, tgt_output = (
-            t.to(device, non_blocking=True) for t in (self.src, self.src_lengths, self.tgt_input, self.tgt_output)
-        )
-        return Batch(src, src_lengths, tgt_input, tgt_output, self.tgt_tokens)
+        return replace(self, **{name: t.to(device, non_blocking=True) for name, t in self._tensors().items()})
 
     def split(self, parts: int) -> list[Batch]:
         """About so many smaller batches, of at least a sentence each."""
         size = max(1, len(self.src) // parts)
-        sides = (t.split(size) for t in (self.src, self.src_lengths, self.tgt_input, self.tgt_output))
-        return [
-            Batch(src, src_lengths, tgt_input, tgt_output, int((tgt_output != PAD).sum()))
-            for src, src_lengths, tgt_input, tgt_output in zip(*sides, strict=True)
-        ]
+        tensors = self._tensors()
+        pieces = zip(*(tensor.split(size) for tensor in tensors.values()), strict=True)
+        smaller = [replace(self, **dict(zip(tensors, piece, strict=True))) for piece in pieces]
+        return [replace(part, tgt_tokens=int((part.tgt_output != PAD).sum())) for part in smaller]
+
+    def _tensors(self) -> dict[str, Any]:
+        """By name; each with a row a sentence."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
 
 def pad(sequences: Sequence[Sequence[int] | Ints]) -> tuple[Tensor, Tensor]:
@@ -59,11 +68,16 @@ def pad(sequences: Sequence[Sequence[int] | Ints]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(padded), torch.from_numpy(lengths)
 
 
-def collate(src: Sequence[Ints], tgt: Sequence[Ints]) -> Batch:
-    """A batch from token lists that end with </s>."""
+def collate(src: Sequence[Ints], tgt: Sequence[Ints], links: Sequence[npt.NDArray[np.int32]] | None = None) -> Batch:
+    """A batch from token lists that end with </s>.
+
+    Args:
+        links: of each pair's tokens, by alignment; None: they are not aligned.
+    """
     src_padded, src_lengths = pad(src)
     tgt_output, tgt_lengths = pad(tgt)
-    return Batch(src_padded, src_lengths, shifted(tgt_output), tgt_output, int(tgt_lengths.sum()))
+    alignment = None if links is None else as_targets(links, tgt_output.shape[1], src_padded.shape[1])
+    return Batch(src_padded, src_lengths, shifted(tgt_output), tgt_output, int(tgt_lengths.sum()), alignment)
 
 
 def shifted(tgt_output: Tensor) -> Tensor:

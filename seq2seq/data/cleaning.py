@@ -92,7 +92,8 @@ class Duplicates:
 class Cleaner:
     """The training pairs, on disk, and the filters that look at their text.
 
-    Use it as a context; `add` each pair, `finish`, then iterate (source's number, src, tgt) as often as needed.
+    Use it as a context; `add` each pair, `finish`, then iterate (source's number, src, tgt, alignment) as often as
+    needed.
 
     Args:
         folder: for scratch files; it can go when the cleaner is done with.
@@ -121,8 +122,8 @@ class Cleaner:
         for file in (*self._texts, self._records, self._duplicates):
             file.close()
 
-    def add(self, source: int, src: str, tgt: str) -> None:
-        """The next pair, from source number `source`."""
+    def add(self, source: int, src: str, tgt: str, alignment: str = "") -> None:
+        """The next pair, from source number `source`; its words' alignment shares its fate."""
         self.read[source] += 1
         overlaps = self.overlap.add(src, tgt)
         if not src.strip() or not tgt.strip():
@@ -131,6 +132,7 @@ class Cleaner:
         self._duplicates.add(src, tgt)
         self._texts[0].write(src + "\n")
         self._texts[1].write(tgt + "\n")
+        self._texts[2].write(alignment + "\n")
         self._records.write(source.to_bytes(2, "little") + overlaps.to_bytes(1, "little"))
 
     def finish(self) -> int:
@@ -152,15 +154,15 @@ class Cleaner:
         """Count dropped pairs, given where each came from."""
         self.dropped[name] += np.bincount(sources, minlength=len(self.read))
 
-    def __iter__(self) -> Iterator[tuple[int, str, str]]:
-        src, tgt = _open_texts(self._folder, "r")
-        with src, tgt, open(self._folder / "records", "rb") as records:
+    def __iter__(self) -> Iterator[tuple[int, str, str, str]]:
+        src, tgt, alignments = _open_texts(self._folder, "r")
+        with src, tgt, alignments, open(self._folder / "records", "rb") as records:
             for start in range(0, len(self._keep), CHUNK):
                 sources = np.fromfile(records, self.RECORD, CHUNK)["source"].tolist()
                 kept = self._keep[start : start + CHUNK].tolist()
-                for keep, source, one, other in zip(kept, sources, src, tgt, strict=False):
+                for keep, source, one, other, alignment in zip(kept, sources, src, tgt, alignments, strict=False):
                     if keep:
-                        yield source, one[:-1], other[:-1]
+                        yield source, one[:-1], other[:-1], alignment[:-1]
 
     def texts(self, side: int) -> Iterator[str]:
         """The sources (0) or targets (1) of the pairs left."""
@@ -168,10 +170,11 @@ class Cleaner:
             yield pair[side]
 
 
-def _open_texts(folder: Path, mode: str) -> tuple[IO[str], IO[str]]:
-    """The files of the pairs' two sides, a text a line."""
-    src, tgt = (open(folder / name, mode, encoding="utf-8", newline="\n") for name in ("src", "tgt"))  # noqa: SIM115
-    return src, tgt
+def _open_texts(folder: Path, mode: str) -> tuple[IO[str], IO[str], IO[str]]:
+    """The files of the pairs' two sides and of their alignments, a pair a line."""
+    names = "src", "tgt", "alignments"
+    src, tgt, alignments = (open(folder / name, mode, encoding="utf-8", newline="\n") for name in names)  # noqa: SIM115
+    return src, tgt, alignments
 
 
 def drop_by_length(section: Filter, src: Ints, tgt: Ints) -> tuple[Bools, Bools]:

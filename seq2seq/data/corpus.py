@@ -57,8 +57,10 @@ def fingerprint(source: AnySource, role: Role, src: str, tgt: str, seed: int, ke
         UserError: a file is missing or cannot be read.
     """
     if isinstance(source, FilesSource):
-        labels = "source text", "target text"
-        return {label: hash_of(path, key) for label, path in zip(labels, _files(source, src, tgt), strict=True)}
+        paths = dict(zip(("source text", "target text"), _files(source, src, tgt), strict=True))
+        if source.alignments is not None:
+            paths["alignments"] = Path(source.alignments)
+        return {label: hash_of(path, key) for label, path in paths.items()}
     if isinstance(source, TsvSource):
         return {"tsv": hash_of(Path(source.tsv), key), "columns": f"{source.src_column}, {source.tgt_column}"}
     if isinstance(source, JsonlSource):

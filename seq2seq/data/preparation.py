@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from seq2seq.data.alignment import parse, read_aligned, to_pieces
 from seq2seq.data.cleaning import DROPPED_BY, Cleaner, Overlap, drop_by_length
 from seq2seq.data.corpus import read_pairs
 from seq2seq.data.tokenization import EOS, UNK, Tokenizer, train_tokenizers
@@ -26,6 +27,8 @@ BIN, BINS = 5, 41
 
 IDS = pa.list_(pa.int32())
 TRAIN = pa.schema([("src_ids", IDS), ("tgt_ids", IDS), ("source", pa.int16())])
+ALIGNED = TRAIN.append(pa.field("links", IDS))
+"""With word alignments: source and target places of the tokens that belong together, in turn."""
 EVALUATION = pa.schema([("src", pa.string()), ("tgt", pa.string()), ("src_ids", IDS), ("tgt_ids", IDS)])
 
 Ints = npt.NDArray[np.int64]
@@ -63,9 +66,11 @@ def prepare(
         Cleaner(data.filter, Path(scratch), len(data.train), all_evaluation) as cleaner,
     ):
         for i, source in enumerate(data.train):
-            for src, tgt in read_pairs(source, "train", data.src, data.tgt, seed, data.train_key(i)):
-                cleaner.add(i, src, tgt)
-            progress(f"{data.train_key(i)}: {cleaner.read[i]:,} pairs read")
+            key, alignments = data.train_key(i), data.alignments[i]
+            pairs = read_pairs(source, "train", data.src, data.tgt, seed, key)
+            for pair in pairs if alignments is None else read_aligned(pairs, Path(alignments), key):
+                cleaner.add(i, *pair)
+            progress(f"{key}: {cleaner.read[i]:,} pairs read")
         if not cleaner.finish():
             raise _nothing_left(cleaner)
         tokenizers = train_tokenizers(tokenizer, lambda: cleaner.texts(0), lambda: cleaner.texts(1))
@@ -113,21 +118,24 @@ def _write_train(
     cleaner: Cleaner, data: Data, tokenizers: tuple[Tokenizer, Tokenizer], after: Overlap, path: Path
 ) -> dict[str, Any]:
     """Encode the cleaner's pairs, drop the too long ones, write the others; returns their part of the audit."""
-    statistics = Statistics()
-    with pa.ipc.new_file(path, TRAIN) as file:
+    statistics, schema = Statistics(), ALIGNED if any(data.alignments) else TRAIN
+    with pa.ipc.new_file(path, schema) as file:
         for rows in batches(cleaner, ROWS):
-            sources = np.array([source for source, _, _ in rows], np.int16)
-            src = tokenizers[0].encode_batch([text for _, text, _ in rows])
-            tgt = tokenizers[1].encode_batch([text for _, _, text in rows])
+            sources = np.array([row[0] for row in rows], np.int16)
+            src = tokenizers[0].encode_batch([row[1] for row in rows])
+            tgt = tokenizers[1].encode_batch([row[2] for row in rows])
             too_long, uneven = drop_by_length(data.filter, _lengths(src), _lengths(tgt))
             cleaner.drop("too_long", sources[too_long])
             cleaner.drop("length_ratio", sources[uneven])
             kept = np.flatnonzero(~(too_long | uneven)).tolist()
             for i in kept:
-                after.add(*rows[i][1:])
+                after.add(*rows[i][1:3])
             src, tgt = [src[i] for i in kept], [tgt[i] for i in kept]
             statistics.add(src, tgt)
-            file.write_batch(pa.record_batch([_column(src), _column(tgt), sources[kept]], schema=TRAIN))
+            columns = [_column(src), _column(tgt), sources[kept]]
+            if schema is ALIGNED:
+                columns.append(_links([rows[i][1:] for i in kept], tokenizers))
+            file.write_batch(pa.record_batch(columns, schema=schema))
     if not statistics.pairs:
         raise _nothing_left(cleaner)
     counts = [
@@ -171,6 +179,13 @@ def _lengths(sentences: list[list[int]]) -> Ints:
 def _column(sentences: list[list[int]]) -> Any:
     """Token ids as an Arrow column, </s> appended to each sentence."""
     return pa.array([[*sentence, EOS] for sentence in sentences], IDS)
+
+
+def _links(rows: list[tuple[str, str, str]], tokenizers: tuple[Tokenizer, Tokenizer]) -> Any:
+    """The column `links` of texts with their words' alignments."""
+    src, tgt = (tokenizers[side].words([row[side] for row in rows]) for side in (0, 1))
+    pieces = [to_pieces(parse(row[2]), *words) for row, *words in zip(rows, src, tgt, strict=True)]
+    return pa.array([[*itertools.chain(*links)] for links in pieces], IDS)
 
 
 def _dropped(cleaner: Cleaner) -> dict[str, int]:
@@ -235,10 +250,8 @@ class PreparedPairs:
             self._table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         except (OSError, pa.ArrowInvalid) as error:
             raise UserError(f"{path}: cannot be read: {error}; prepare the data again with --force") from None
-        columns = [self._table[name].chunks for name in ("src_ids", "tgt_ids")]
-        self._starts = np.cumsum([0, *(len(chunk) for chunk in columns[0])])
-        self._offsets = [[chunk.offsets.to_numpy() for chunk in chunks] for chunks in columns]
-        self._values = [[chunk.values.to_numpy() for chunk in chunks] for chunks in columns]
+        self._src, self._tgt = (_Lists(self._table[name]) for name in ("src_ids", "tgt_ids"))
+        self._links = _Lists(self._table["links"]) if "links" in self._table.column_names else None
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -246,8 +259,7 @@ class PreparedPairs:
     @property
     def lengths(self) -> tuple[Ids, Ids]:
         """Tokens of each source and of each target [pairs], </s> included."""
-        src, tgt = (np.concatenate([np.diff(o) for o in offsets] or [np.zeros(0)]) for offsets in self._offsets)
-        return src.astype(np.int32), tgt.astype(np.int32)
+        return self._src.lengths, self._tgt.lengths
 
     @property
     def source(self) -> npt.NDArray[np.int16]:
@@ -256,14 +268,13 @@ class PreparedPairs:
 
     def take(self, indices: Sequence[int] | npt.NDArray[Any]) -> tuple[list[Ids], list[Ids]]:
         """Token ids of these pairs' sources and targets, </s> included; views of the file, not to be written to."""
-        rows = np.asarray(indices, np.int64)
-        chunks = np.searchsorted(self._starts, rows, "right") - 1
-        places = list(zip(chunks.tolist(), (rows - self._starts[chunks]).tolist(), strict=True))
-        src, tgt = (
-            [values[chunk][offsets[chunk][row] : offsets[chunk][row + 1]] for chunk, row in places]
-            for offsets, values in zip(self._offsets, self._values, strict=True)
-        )
-        return src, tgt
+        return self._src.take(indices), self._tgt.take(indices)
+
+    def links(self, indices: Sequence[int] | npt.NDArray[Any]) -> list[Ids]:
+        """Of aligned training data: these pairs' places of tokens that belong together [links, 2], the source's first;
+        views of the file."""
+        assert self._links is not None
+        return [links.reshape(-1, 2) for links in self._links.take(indices)]
 
     def src_texts(self) -> list[str]:
         """Of validation and test sets: the sources as they were read."""
@@ -272,3 +283,25 @@ class PreparedPairs:
     def tgt_texts(self) -> list[str]:
         """Of validation and test sets: the targets as they were read."""
         return list(self._table["tgt"].to_pylist())
+
+
+class _Lists:
+    """A column of lists of numbers."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        self._starts = np.cumsum([0, *(len(chunk) for chunk in column.chunks)])
+        self._offsets = [chunk.offsets.to_numpy() for chunk in column.chunks]
+        self._values = [chunk.values.to_numpy() for chunk in column.chunks]
+
+    @property
+    def lengths(self) -> Ids:
+        """Of each list [rows]."""
+        lengths = [np.diff(offsets) for offsets in self._offsets]
+        return np.concatenate(lengths or [np.zeros(0)]).astype(np.int32)
+
+    def take(self, indices: Sequence[int] | npt.NDArray[Any]) -> list[Ids]:
+        """These rows' lists: views, not to be written to."""
+        rows = np.asarray(indices, np.int64)
+        chunks = np.searchsorted(self._starts, rows, "right") - 1
+        places = zip(chunks.tolist(), (rows - self._starts[chunks]).tolist(), strict=True)
+        return [self._values[chunk][self._offsets[chunk][row] : self._offsets[chunk][row + 1]] for chunk, row in places]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -60,10 +62,20 @@ class Tokenizer:
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, without <s> and </s>; what is not in the vocabulary is <unk>."""
+        return [encoding.ids for encoding in self._encode(texts)]
+
+    def words(self, texts: Sequence[str]) -> list[list[int]]:
+        """Of each token of each text, which of the words of `text.split()` it is a piece of.
+
+        A space before a word belongs to it, as do all characters that normalisation makes of the word's.
+        """
+        return [_words(text, encoding.offsets) for text, encoding in zip(texts, self._encode(texts), strict=True)]
+
+    def _encode(self, texts: Sequence[str]) -> list[tokenizers.Encoding]:
         try:
-            return [encoding.ids for encoding in self._inner.encode_batch(list(texts))]
+            return list(self._inner.encode_batch(list(texts)))
         except TypeError:  # half a surrogate pair, which is no text: it becomes "?"
-            return self.encode_batch([text.encode("utf-8", "replace").decode() for text in texts])
+            return self._encode([text.encode("utf-8", "replace").decode() for text in texts])
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids: one line; <unk> is written out, other special tokens leave nothing."""
@@ -97,6 +109,12 @@ class Tokenizer:
             raise UserError(f"{path}: {error}") from None
         except Exception as error:  # the library raises nothing more special
             raise UserError(f"{path}: not a tokenizer: {error}; make it again, or fetch the model again") from None
+
+
+def _words(text: str, offsets: list[tuple[int, int]]) -> list[int]:
+    """By where each token's last character stands in the text as it was read: the first word not over before."""
+    ends = [word.end() for word in re.finditer(r"\S+", text)]
+    return [bisect_right(ends, end - 1) for _, end in offsets]
 
 
 def train_tokenizers(section: AnyTokenizer, sources: Texts, targets: Texts) -> tuple[Tokenizer, Tokenizer]:

@@ -106,26 +106,37 @@ class Decoder(nn.Module):
         return DecoderState(layers, fed, history, None)
 
     def forward(
-        self, embedded: Float[Tensor, "batch tgt_len embedding"], memory: Memory
+        self,
+        embedded: Float[Tensor, "batch tgt_len embedding"],
+        memory: Memory,
+        looks: list[Tensor] | None = None,
     ) -> Float[Tensor, "batch tgt_len output"]:
         """Teacher forcing: every position's attentional state from the reference's tokens before it.
 
         Where no position waits for the attention of the one before, each layer runs once over
         the sequence, and all attention is one product. Else it goes step by step.
+
+        Args:
+            looks: receives the attention's weights [batch, tgt_len, src_len], with their gradient; None: they are not
+                wanted, and the steps are free to take the fastest way.
         """
         state, masks = self.start(memory), self.masks(embedded)
         if state.fed is None and state.history is None and self.attend != "previous":
             view = _View(self, memory, None)
             hidden, _ = self.stack(embedded, memory.first, masks, view.look if self.attend == "first" else None)
-            return self._read(hidden, view, embedded)
-        if self.loops:
+            output = self._read(hidden, view, embedded)
+            keep([view.weights], looks)
+            return output
+        if self.loops and looks is None:
             cell, readout = self.stack.layers[0].cell, self.readout.weight
             assert isinstance(cell, LstmCell) and readout is not None
             return input_feeding.attentional_states(cell, readout, embedded, memory, masks)
-        outputs = []
+        outputs, weights = [], []
         for t in range(embedded.shape[1]):
             output, state = self.step(embedded[:, t : t + 1], state, memory, masks)
             outputs.append(output)
+            weights.append(state.attention)
+        keep(weights, looks)
         return torch.cat(outputs, 1)
 
     def step(
@@ -153,6 +164,13 @@ class Decoder(nn.Module):
             view.look(hidden)
         output: Tensor = self.readout(hidden, view.context, embedded)
         return output
+
+
+def keep(weights: list[Tensor | None], looks: list[Tensor] | None) -> None:
+    """Put the weights of consecutive steps, as one tensor, where they are wanted."""
+    given = [part for part in weights if part is not None]
+    if looks is not None and given:
+        looks.append(torch.cat(given, 1))
 
 
 class _View:

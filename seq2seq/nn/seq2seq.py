@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from seq2seq import recipe
-from seq2seq.nn.decoder import Decoder, DecoderState
+from seq2seq.nn.decoder import Decoder, DecoderState, keep
 from seq2seq.nn.encoder import Encoder, Memory
 from seq2seq.nn.initialization import initialize
 from seq2seq.nn.regularization import activity_penalty
@@ -56,6 +56,7 @@ class Seq2Seq(nn.Module):
         tgt_input: Int[Tensor, "batch tgt_len"],
         teacher_forcing: float = 1.0,
         sources: Int[Tensor, " batch"] | None = None,
+        looks: list[Tensor] | None = None,
     ) -> Float[Tensor, "batch tgt_len output"]:
         """The attentional state before each target token, to be given to `logits`.
 
@@ -64,14 +65,16 @@ class Seq2Seq(nn.Module):
             tgt_input: <s> and the reference without its last token.
             teacher_forcing: chance that a step is fed `tgt_input` and not the model's own last choice.
             sources: the row of `src` that each target translates; None: its own.
+            looks: receives the attention's weights [batch, tgt_len, src_len], with their gradient, where there is
+                attention; None: they are not wanted.
         """
         with parametrize.cached():  # dropped weights are the same ones at all steps
             memory = self.encode(src, src_lengths)
             memory = memory if sources is None else memory.select(sources)
             if teacher_forcing >= 1:
-                states: Tensor = self.decoder(self._embed(self.tgt_embedding, tgt_input), memory)
+                states: Tensor = self.decoder(self._embed(self.tgt_embedding, tgt_input), memory, looks)
             else:
-                states = self._partly_forced(memory, tgt_input, teacher_forcing)
+                states = self._partly_forced(memory, tgt_input, teacher_forcing, looks)
         parts = [activity_penalty(self.encoder), activity_penalty(self.decoder, tgt_input != self.padding_id)]
         given = [part for part in parts if part is not None]
         self.activity_penalty = torch.stack(given).sum() if given else None
@@ -107,19 +110,21 @@ class Seq2Seq(nn.Module):
         return embedded
 
     def _partly_forced(
-        self, memory: Memory, tgt_input: Int[Tensor, "batch tgt_len"], ratio: float
+        self, memory: Memory, tgt_input: Int[Tensor, "batch tgt_len"], ratio: float, looks: list[Tensor] | None
     ) -> Float[Tensor, "batch tgt_len output"]:
         """Step by step: each sentence's next input is the reference's token, or the model's likeliest one."""
         embedded = self._embed(self.tgt_embedding, tgt_input)
         masks = self.decoder.masks(embedded)
-        state, x, outputs = self.start(memory), embedded[:, :1], []
+        state, x, outputs, weights = self.start(memory), embedded[:, :1], [], []
         for t in range(tgt_input.shape[1]):
             output, state = self.decoder.step(x, state, memory, masks)
             outputs.append(output)
+            weights.append(state.attention)
             if t + 1 < tgt_input.shape[1]:
                 with torch.no_grad():
                     own = self.logits(output).argmax(-1)
                 forced = torch.rand(own.shape, device=own.device) < ratio
                 own_embedded = F.embedding(own, self.tgt_embedding.weight) * self.embedding_scale
                 x = torch.where(forced.unsqueeze(-1), embedded[:, t + 1 : t + 2], own_embedded.to(embedded.dtype))
+        keep(weights, looks)
         return torch.cat(outputs, 1)

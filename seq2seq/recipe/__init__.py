@@ -128,4 +128,20 @@ class Recipe(Section):
                 "model.embedding.tie",
                 "`all` needs one vocabulary for both languages; set tokenizer.joint to true, or tie: decoder",
             )
+        self._check_alignments()
         return self
+
+    def _check_alignments(self) -> None:
+        """Alignments and what they guide: neither has an effect without the other."""
+        aligned = [i for i, file in enumerate(self.data.alignments) if file is not None]
+        if self.training.guided_alignment == 0:
+            if aligned:
+                message = "without effect while training.guided_alignment is 0; set that (0.1), or remove this"
+                raise impossible(f"data.train.{aligned[0]}.alignments", message)
+            return
+        if not aligned:
+            message = "there are no alignments; name a file of them beside a source: data.train.0.alignments"
+            raise impossible("training.guided_alignment", message)
+        kind = self.model.decoder.attention.kind
+        if kind in ("none", "last_state"):
+            raise impossible("training.guided_alignment", f"attention {kind} has no weights to guide; use another")

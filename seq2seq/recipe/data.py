@@ -21,6 +21,9 @@ class FilesSource(Source):
 
     files: str | list[str]
     """A pattern with `{lang}` in it (`corpus.{lang}`), or a list of two: the source's and the target's file."""
+    alignments: str | None = None
+    """Word alignments in the Pharaoh format, a line a pair: `0-0 1-2` links words (what stands between blanks) 0 and 0,
+    1 and 2, the source's first. For `training.guided_alignment`; training data only."""
 
     @model_validator(mode="after")
     def _pattern(self) -> FilesSource:
@@ -159,7 +162,16 @@ class Data(Section):
         for key, source in [("valid", self.valid), *((f"test.{name}", source) for name, source in self.test.items())]:
             if source.weight != 1:
                 raise impossible(f"{key}.weight", "a weight has no effect outside the training data; remove it")
+            if isinstance(source, FilesSource) and source.alignments is not None:
+                raise impossible(
+                    f"{key}.alignments", "alignments have no effect outside the training data; remove them"
+                )
         return self
+
+    @property
+    def alignments(self) -> list[str | None]:
+        """Of each training source, its file of word alignments."""
+        return [source.alignments if isinstance(source, FilesSource) else None for source in self.train]
 
 
 class Tokenizer(Section):

@@ -193,6 +193,9 @@ class Training(Section):
     (Provilkov et al. 2020); needs a tokenizer of kind bpe."""
     r_drop: Annotated[float, Field(ge=0)] = 0.0
     """Weight of the divergence between two passes with different dropout (R-Drop: Liang et al. 2021); costs twice."""
+    guided_alignment: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the cross-entropy of the attention against given word alignments (guided alignment: Chen et al. 2016),
+    the mean over the target tokens that are aligned; needs `alignments` beside a source of `data.train`."""
     minimum_risk: MinimumRisk | None = None
     """In the last epochs, the BLEU of sampled translations in place of the token loss; null: the token loss alone."""
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
@@ -222,6 +225,14 @@ class Training(Section):
         if self.minimum_risk is not None and self.minimum_risk.after_epochs >= self.max_epochs:
             message = f"training ends before, with max_epochs {self.max_epochs}; set it lower"
             raise impossible("minimum_risk.after_epochs", message)
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_guided(self) -> Training:
+        if self.guided_alignment > 0 and self.bpe_dropout > 0:
+            raise impossible("guided_alignment", "bpe_dropout cuts aligned words anew each time; set one of them to 0")
+        if self.guided_alignment > 0 and self.minimum_risk is not None:
+            raise impossible("guided_alignment", "sampled translations have no alignments; remove it, or minimum_risk")
         return self
 
     def minimum_risk_in(self, epoch: int) -> MinimumRisk | None:

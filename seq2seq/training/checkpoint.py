@@ -25,7 +25,7 @@ class Checkpoint:
     identity: str
     """Of all that the training depends on: a training goes on from checkpoints of its own identity alone."""
     state: dict[str, Any]
-    """Numbers: position, best scores, patience."""
+    """Position, best scores, patience, log."""
     tensors: dict[str, Tensor]
     """Weights, optimizer, running mean, random states."""
 
@@ -58,17 +58,21 @@ def load(folder: Path, step: int) -> Checkpoint:
                 raise ValueError(f"{path / name} is damaged (its checksum differs)")
         state = json.loads((path / STATE).read_text(encoding="utf-8"))
         return Checkpoint(state["identity"], state["state"], load_file(path / TENSORS))
-    except (OSError, KeyError, TypeError, SafetensorError, json.JSONDecodeError) as error:
+    except (OSError, KeyError, TypeError, SafetensorError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is damaged ({error})") from None
 
 
 def load_newest(folder: Path, identity: str, warn: Callable[[str], None]) -> Checkpoint | None:
     """The newest whole checkpoint of this training; damaged ones are named and removed, those of others left alone."""
-    for step in reversed(steps(folder)):
+    for leftover in folder.glob(".step-*"):  # of a process that was killed in the midst of writing
+        shutil.rmtree(leftover, ignore_errors=True)
+    there = steps(folder)
+    for step in reversed(there):
         try:
             checkpoint = load(folder, step)
         except ValueError as error:
-            warn(f"{error}; going on from the one before")
+            rest = "there is none before it: training begins anew"
+            warn(f"{error}; {rest if step == there[0] else 'going on from the one before'}")
             shutil.rmtree(folder / f"step-{step:06d}", ignore_errors=True)
             continue
         if checkpoint.identity == identity:

@@ -22,6 +22,7 @@ class Feed:
         weights: how often each pair is seen an epoch, on average [pairs]; None: once.
         dropouts: cut the words of sources and targets anew each time; None: they stay as they were prepared, as they do
             for the size of a batch.
+        aligned: whether the batches carry the pairs' alignments.
     """
 
     def __init__(
@@ -31,9 +32,10 @@ class Feed:
         weights: np.ndarray | None,
         seed: int,
         dropouts: tuple[BpeDropout, BpeDropout] | None = None,
+        aligned: bool = False,
     ) -> None:
         self.section, self.pairs, self.weights, self.seed = section, pairs, weights, seed
-        self.dropouts = dropouts
+        self.dropouts, self.aligned = dropouts, aligned
         self._plans: dict[int, Plan] = {}
 
     def batches(self, epoch: int) -> int:
@@ -50,9 +52,10 @@ class Feed:
         last = min(first + self.section.accumulate, len(plan))
         return [self._share(self._pairs(epoch, i), processes) for i in range(first, last)]
 
-    def _pairs(self, epoch: int, place: int) -> list[tuple[Ids, Ids]]:
-        """Source and target of each pair of a batch."""
-        sides = self.pairs.take(self._plan(epoch)[place])
+    def _pairs(self, epoch: int, place: int) -> list[tuple[Ids, ...]]:
+        """Source and target of each pair of a batch, and the links between them where they are aligned."""
+        indices = self._plan(epoch)[place]
+        sides = self.pairs.take(indices)
         if self.dropouts is not None:
             # Random numbers by place: those of the whole batch, whatever came before and whoever shares it.
             random = Random(f"{self.seed} {epoch} {place}")
@@ -61,15 +64,16 @@ class Feed:
                 for cut, side in zip(self.dropouts, sides, strict=True)
             )
             sides = src, tgt
-        return list(zip(*sides, strict=True))
+        return list(zip(*sides, *([self.pairs.links(indices)] if self.aligned else []), strict=True))
 
-    def _share(self, pairs: list[tuple[Ids, Ids]], processes: Processes) -> Batch:
+    def _share(self, pairs: list[tuple[Ids, ...]], processes: Processes) -> Batch:
         own = processes.share(pairs)
         if own:
             return collate(*zip(*own, strict=True))
         # Fewer sentences than processes: one that another process counts, to be computed with and not counted.
         batch = collate(*zip(*pairs[:1], strict=True))
-        return replace(batch, tgt_output=batch.tgt_output.zero_(), tgt_tokens=0)
+        alignment = None if batch.alignment is None else batch.alignment.zero_()
+        return replace(batch, tgt_output=batch.tgt_output.zero_(), tgt_tokens=0, alignment=alignment)
 
     def _plan(self, epoch: int) -> Plan:
         if epoch not in self._plans:

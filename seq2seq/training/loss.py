@@ -22,6 +22,23 @@ def smoothed_cross_entropy(
     return loss, negative_log_likelihood
 
 
+def alignment_cross_entropy(
+    weights: Float[Tensor, "batch tgt_len src_len"], alignment: Float[Tensor, "batch tgt_len src_len"]
+) -> Float[Tensor, ""]:
+    """-sum of A log a, summed over target tokens, in nats (guided alignment: Chen et al. 2016, section 2.2).
+
+    Args:
+        weights: a, the attention's.
+        alignment: A, whose rows sum to 1, or to 0 where the token does not count.
+    """
+    exact = weights.to(torch.promote_types(weights.dtype, torch.float32))
+    return -(alignment * exact.clamp_min(LEAST).log()).sum()  # a weight may be 0: outside the window of `local_p`
+
+
+LEAST = 1e-30
+"""Smallest attention weight whose logarithm is taken."""
+
+
 def output_cross_entropy(
     states: Float[Tensor, "tokens output"], output: nn.Linear, targets: Int[Tensor, " tokens"], smoothing: float
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:

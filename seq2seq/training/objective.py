@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from seq2seq.data.tokenization import PAD
 from seq2seq.machine import Precision, autocast
 from seq2seq.nn.regularization import weight_penalty
 from seq2seq.nn.seq2seq import Seq2Seq
-from seq2seq.training.loss import divergence, output_cross_entropy, smoothed_cross_entropy
+from seq2seq.training.loss import alignment_cross_entropy, divergence, output_cross_entropy, smoothed_cross_entropy
 from seq2seq.training.minimum_risk import Cost, Risk
 from seq2seq.training.optimization import forcing_ratio
 
@@ -31,6 +32,22 @@ class Whole:
     """Batches, or parts of batches, in all processes."""
     epoch: int = 0
     """From 0."""
+    aligned: float = 0
+    """Target tokens whose alignment is given."""
+
+
+class Losses(NamedTuple):
+    """Of a batch, as its part of an update."""
+
+    target: Tensor
+    """What the update minimises: a mean over tokens, plus penalties. The rest are sums, for the log."""
+    loss: Tensor
+    """Over target tokens, in nats."""
+    negative_log_likelihood: Tensor
+    risk: Tensor
+    """Over sentences, where that is what the epoch minimises."""
+    misalignment: Tensor
+    """Cross-entropy of the attention, over target tokens that are aligned, in nats."""
 
 
 class Objective(nn.Module):
@@ -46,39 +63,46 @@ class Objective(nn.Module):
             assert cost is not None
             self.risk = Risk(section.minimum_risk, model, cost)
 
-    def forward(self, batch: Batch, whole: Whole) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """A batch's part of what the update minimises (a mean over tokens, plus penalties); the batch's loss and
-        negative log-likelihood, summed over its tokens, in nats; its risk, summed over its sentences, where that is
-        what the epoch minimises."""
+    def forward(self, batch: Batch, whole: Whole) -> Losses:
         with autocast(batch.src.device, self.precision):
-            loss, nll = self._loss(batch, whole.step)
+            loss, nll, alignment = self._loss(batch, whole.step)
         target, risk = loss / whole.tokens, torch.zeros_like(nll)
         weights, activity = weight_penalty(self.model), self.model.activity_penalty
         if self.risk is not None and self.section.minimum_risk_in(whole.epoch) and batch.tgt_tokens:
             with autocast(batch.src.device, self.precision):
                 risk = self.risk(batch).sum()
             target = self.risk.weighted(target, risk / whole.tokens)
+        if whole.aligned:
+            target = target + self.section.guided_alignment * alignment / whole.aligned
         if weights is not None:
             target = target + weights / whole.parts
         if activity is not None and batch.tgt_tokens:
             target = target + activity / whole.sentences
-        return target, loss.detach(), nll, risk.detach()
+        return Losses(target, loss.detach(), nll, risk.detach(), alignment.detach())
 
-    def _loss(self, batch: Batch, step: int) -> tuple[Tensor, Tensor]:
-        """In sum; no logits are computed for padding."""
+    def _loss(self, batch: Batch, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss, negative log-likelihood, the alignment's cross-entropy: sums; no logits are computed for padding."""
         forced = forcing_ratio(self.section.teacher_forcing, step)
         real = (batch.tgt_output != PAD).flatten().nonzero().squeeze(1)
         targets = batch.tgt_output.flatten().index_select(0, real)
+        looks: list[Tensor] | None = None if batch.alignment is None else []
 
         def states() -> Tensor:
-            every: Tensor = self.model(batch.src, batch.src_lengths, batch.tgt_input, forced)
+            every: Tensor = self.model(batch.src, batch.src_lengths, batch.tgt_input, forced, looks=looks)
             return every.flatten(0, 1).index_select(0, real)
 
         smoothing = self.section.label_smoothing
         if self.section.r_drop == 0:
-            return output_cross_entropy(states(), self.model.output, targets, smoothing)
+            loss, nll = output_cross_entropy(states(), self.model.output, targets, smoothing)
+            return loss, nll, self._misalignment(looks, batch)
         first, second = self.model.logits(states()), self.model.logits(states())  # the same batch, dropped otherwise
         loss, nll = smoothed_cross_entropy(first, targets, smoothing)
         other_loss, other_nll = smoothed_cross_entropy(second, targets, smoothing)
         apart = self.section.r_drop * divergence(first, second)
-        return (loss + other_loss + apart) / 2, (nll + other_nll) / 2
+        return (loss + other_loss + apart) / 2, (nll + other_nll) / 2, self._misalignment(looks, batch)
+
+    def _misalignment(self, looks: list[Tensor] | None, batch: Batch) -> Tensor:
+        """The mean over the passes' attention weights; 0 where no alignment is given."""
+        if looks is None or batch.alignment is None:
+            return torch.zeros((), device=batch.src.device)
+        return torch.stack([alignment_cross_entropy(weights, batch.alignment) for weights in looks]).mean()

@@ -17,6 +17,11 @@ class Window:
     risk: float = 0.0
     risked: int = 0
     """Sentences whose risk was minimised."""
+    alignment_loss: float = 0.0
+    aligned: int = 0
+    """Target tokens whose alignment is given."""
+    loading: float = 0.0
+    """Of the seconds: those that went into getting batches."""
 
 
 @dataclass
@@ -40,8 +45,8 @@ class State:
     bad_steps: int = 0
     """Updates in a row that were skipped, because the loss or the gradient was not finite."""
     window: Window = field(default_factory=Window)
-    records: int = 0
-    """Lines of the log that belong to this training so far."""
+    records: list[str] = field(default_factory=list)
+    """Lines of the log so far, so that it can be written anew, whatever became of the file."""
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> State:

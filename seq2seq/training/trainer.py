@@ -23,7 +23,7 @@ from seq2seq.evaluation.health import warnings_of
 from seq2seq.machine import Precision, release_freed_memory
 from seq2seq.nn.regularization import constrain
 from seq2seq.nn.seq2seq import Seq2Seq
-from seq2seq.run_folder import write_text
+from seq2seq.run_folder import told_if_full, write_text
 from seq2seq.training import checkpoint
 from seq2seq.training.distributed import ALONE, Processes
 from seq2seq.training.feed import Feed
@@ -107,7 +107,9 @@ class Trainer:
             while not self._ended():
                 started = time.perf_counter()
                 self._seed_update()
-                stopping = self._update(self.feed.take(self.state.epoch, self.state.batch, self.processes))
+                batches = self.feed.take(self.state.epoch, self.state.batch, self.processes)
+                self.state.window.loading += time.perf_counter() - started
+                stopping = self._update(batches)
                 self._end_epoch_if_done()
                 self._count_seconds(time.perf_counter() - started)
                 bar.update(self.state.step, self._log_if_due())
@@ -129,8 +131,15 @@ class Trainer:
         return f"best {metric} {score:.3f} at step {step}"
 
     def best_weights(self) -> dict[str, Tensor]:
-        """The weights that scored best in validation."""
-        return checkpoint.weights(self.checkpoints, self.state.ranking[0][1])
+        """The weights that scored best in validation.
+
+        Raises:
+            UserError: their checkpoint is damaged.
+        """
+        try:
+            return checkpoint.weights(self.checkpoints, self.state.ranking[0][1])
+        except ValueError as error:
+            raise UserError(f"{error}; it held the best model: add --force to train anew") from None
 
     def _seed_update(self) -> None:
         """Random numbers of an update's own: those of an interrupted training, whatever came before."""
@@ -148,17 +157,17 @@ class Trainer:
         minimum_risk = self.section.minimum_risk_in(state.epoch)
         parts = batches if minimum_risk is None else [part for b in batches for part in b.split(minimum_risk.rows)]
         counted = [part for part in parts if part.tgt_tokens]
-        sizes = sum(part.tgt_tokens for part in counted), sum(len(part.src) for part in counted), len(parts)
-        tokens, sentences, count = processes.sum(sizes)
-        whole = Whole(state.step + 1, tokens, sentences, int(count), state.epoch)
-        own = torch.zeros(3, dtype=torch.float64)
+        sizes = [(part.tgt_tokens, len(part.src), part.aligned) for part in counted]
+        tokens, sentences, aligned, count = processes.sum([*(sum(s[i] for s in sizes) for i in range(3)), len(parts)])
+        whole = Whole(state.step + 1, tokens, sentences, int(count), state.epoch, aligned)
+        own = torch.zeros(4, dtype=torch.float64)
         with processes.meeting():
             for i, part in enumerate(parts):
                 with self._gradients_unshared(until=i + 1 == len(parts)):
                     target, *sums = self.objective(part.to(self.device), whole)
                     (target * processes.count).backward()  # DistributedDataParallel takes the mean
                 own += torch.stack(sums).cpu()
-        loss_sum, nll_sum, risk_sum, stops = processes.sum([*own.tolist(), self.stop.made is not None])
+        loss_sum, nll_sum, risk_sum, alignment_sum, stops = processes.sum([*own.tolist(), self.stop.made is not None])
         limit = self.section.clip_norm or math.inf
         self.gradient_norm = torch.nn.utils.clip_grad_norm_(self.parameters, limit).item()
         state.step += 1
@@ -172,6 +181,8 @@ class Trainer:
             state.window.tokens += int(tokens)
             state.window.risk += risk_sum
             state.window.risked += int(sentences) if minimum_risk else 0
+            state.window.alignment_loss += alignment_sum
+            state.window.aligned += int(aligned)
         else:
             self._skip_bad_step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -301,6 +312,7 @@ class Trainer:
             return None
         loss, nll = window.loss / window.tokens, window.negative_log_likelihood / window.tokens
         risk = {"risk": window.risk / window.risked} if window.risked else {}
+        alignment = {"alignment_loss": window.alignment_loss / window.aligned} if window.aligned else {}
         speed = window.tokens / window.seconds
         self._write(
             {
@@ -309,9 +321,11 @@ class Trainer:
                 "loss": loss,
                 "perplexity": math.exp(min(nll, 100)),
                 **risk,
+                **alignment,
                 "learning_rate": self.learning_rate,
                 "gradient_norm": self.gradient_norm,
                 "tokens_per_second": round(speed),
+                "loading": round(window.loading / window.seconds, 5),
                 "seconds": round(self.state.seconds, 2),
             }
         )
@@ -319,11 +333,12 @@ class Trainer:
         return f"loss {loss:.2f}, {speed:,.0f} tokens/s"
 
     def _write(self, record: dict[str, Any]) -> None:
-        self.state.records += 1
+        line = json.dumps(record)
+        self.state.records.append(line)
         if not self.processes.first:
             return
-        with open(self.log, "a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        with told_if_full(self.log), open(self.log, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
 
     def _save(self) -> None:
         if not self.processes.first:
@@ -348,8 +363,7 @@ class Trainer:
             return
         if step is None:
             checkpoint.remove_all(self.checkpoints)
-        lines = self.log.read_text(encoding="utf-8").split("\n") if step is not None and self.log.exists() else []
-        write_text(self.log, "".join(line + "\n" for line in lines[: self.state.records]))
+        write_text(self.log, "".join(line + "\n" for line in self.state.records))
 
     def _restore(self, found: checkpoint.Checkpoint) -> None:
         def part(name: str) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from seq2seq.errors import UserError
 from seq2seq.run_folder import RunFolder
 from seq2seq.training.progress import say
 
-CLOCKS = {"seconds", "tokens_per_second"}
+CLOCKS = {"seconds", "tokens_per_second", "loading"}
 """What in the log's records tells of the time that it took, not of the training."""
 
 

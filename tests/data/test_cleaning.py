@@ -12,15 +12,16 @@ from seq2seq.data.cleaning import Cleaner, Duplicates, Overlap, drop_by_length
 from seq2seq.recipe import Filter
 
 TEXT = st.sampled_from(["", " ", "a", " a", "a ", "b", "c", "d\u2028e", "f\r"])
-PAIRS = st.lists(st.tuples(st.integers(0, 1), TEXT, TEXT), max_size=30)
+PAIRS = st.lists(st.tuples(st.integers(0, 1), TEXT, TEXT, st.sampled_from(["", "0-0", "0-1 1-0"])), max_size=30)
+Rows = list[tuple[int, str, str, str]]
 EVALUATION = [("a", "x"), ("y", "b"), ("", "")]
 
 
-def slow(section: Filter, pairs: list[tuple[int, str, str]]) -> tuple[list[tuple[int, str, str]], dict[str, list[int]]]:
+def slow(section: Filter, pairs: Rows) -> tuple[Rows, dict[str, list[int]]]:
     """The filters, told plainly."""
     kept, seen = [], set()
     dropped = {name: [0, 0] for name in ("empty", "duplicate", "overlap")}
-    for number, src, tgt in pairs:
+    for number, src, tgt, alignment in pairs:
         pair = src.strip(), tgt.strip()
         if not all(pair):
             dropped["empty"][number] += 1
@@ -29,7 +30,7 @@ def slow(section: Filter, pairs: list[tuple[int, str, str]]) -> tuple[list[tuple
         elif section.drop_test_overlap and (pair[0] in ("a", "y") or pair[1] in ("x", "b")):
             dropped["overlap"][number] += 1
         else:
-            kept.append((number, src, tgt))
+            kept.append((number, src, tgt, alignment))
         seen.add(pair)
     return kept, dropped
 
@@ -37,7 +38,7 @@ def slow(section: Filter, pairs: list[tuple[int, str, str]]) -> tuple[list[tuple
 @given(pairs=PAIRS, deduplicate=st.booleans(), overlap=st.booleans(), chunk=st.sampled_from([1, 3, 1000]))
 def test_cleaner_is_the_plain_filters(
     tmp_path_factory: pytest.TempPathFactory,
-    pairs: list[tuple[int, str, str]],
+    pairs: Rows,
     deduplicate: bool,
     overlap: bool,
     chunk: int,
@@ -53,10 +54,10 @@ def test_cleaner_is_the_plain_filters(
         left = cleaner.finish()
         expected, dropped = slow(section, pairs)
         assert list(cleaner) == expected == list(cleaner)
-        assert list(cleaner.texts(1)) == [tgt for _, _, tgt in expected]
+        assert list(cleaner.texts(1)) == [tgt for _, _, tgt, _ in expected]
     assert left == len(expected)
     assert {name: cleaner.dropped[name].tolist() for name in dropped} == dropped
-    assert cleaner.read.tolist() == [sum(number == i for number, _, _ in pairs) for i in (0, 1)]
+    assert cleaner.read.tolist() == [sum(row[0] == i for row in pairs) for i in (0, 1)]
 
 
 def test_duplicates_among_many(tmp_path: Path) -> None:

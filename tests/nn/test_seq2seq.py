@@ -94,11 +94,21 @@ def test_whole_sequence_equals_step_by_step(model: Seq2Seq, batch: tuple[torch.T
     src, lengths, tgt = batch
     whole = model.logits(model(src, lengths, tgt))
     memory = model.encode(src, lengths)
-    state, steps = model.start(memory), []
+    state, steps, attention = model.start(memory), [], []
     for t in range(tgt.shape[1]):
         logits, state = model.step(tgt[:, t : t + 1], state, memory)
         steps.append(logits)
+        attention.append(state.attention)
     torch.testing.assert_close(whole, torch.cat(steps, 1), atol=1e-10, rtol=1e-10)
+    looks: list[torch.Tensor] = []
+    torch.testing.assert_close(model.logits(model(src, lengths, tgt, looks=looks)), whole, atol=1e-10, rtol=1e-10)
+    given_weights = [weights for weights in attention if weights is not None]
+    assert len(looks) == bool(given_weights)
+    for weights in looks:
+        torch.testing.assert_close(weights, torch.cat(given_weights, 1), atol=1e-10, rtol=1e-10)
+        assert (
+            weights.requires_grad or model.decoder.attention is None or not list(model.decoder.attention.parameters())
+        )
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.filter_too_much])
@@ -130,8 +140,11 @@ def test_teacher_forcing_with_chance_one_is_teacher_forcing(feeding: bool) -> No
     model = Seq2Seq(recipe.Model(decoder=recipe.Decoder(input_feeding=feeding)), VOCAB, VOCAB, 0).eval()
     src, tgt = torch.randint(4, VOCAB, (3, 5)), torch.randint(4, VOCAB, (3, 4))
     lengths = torch.tensor([5, 2, 4])
-    forced = model(src, lengths, tgt)
-    torch.testing.assert_close(model(src, lengths, tgt, teacher_forcing=0.9999999), forced, atol=1e-5, rtol=1e-5)
+    looks: list[torch.Tensor] = []
+    forced = model(src, lengths, tgt, looks=looks)
+    partly = model(src, lengths, tgt, teacher_forcing=0.9999999, looks=looks)
+    torch.testing.assert_close(partly, forced, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(*looks, atol=1e-5, rtol=1e-5)
 
 
 def test_free_running_feeds_the_models_own_choice() -> None:

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from seq2seq.training import loss as training_loss
-from seq2seq.training.loss import divergence, output_cross_entropy, output_log_probabilities, smoothed_cross_entropy
+from seq2seq.training.loss import (
+    alignment_cross_entropy,
+    divergence,
+    output_cross_entropy,
+    output_log_probabilities,
+    smoothed_cross_entropy,
+)
 
 
 @given(st.integers(1, 9), st.integers(2, 30), st.floats(0, 0.9), st.integers(0, 99))
@@ -24,6 +30,33 @@ def test_loss_and_gradient_equal_torch(tokens: int, vocab: int, smoothing: float
     torch.testing.assert_close(nll, F.cross_entropy(logits.detach(), targets, reduction="sum"))
     (gradient,) = torch.autograd.grad(3 * loss, logits)
     torch.testing.assert_close(gradient, torch.autograd.grad(3 * expected, logits)[0])
+
+
+@given(st.integers(1, 3), st.integers(1, 5), st.integers(1, 6), st.integers(0, 99))
+def test_the_alignments_cross_entropy_and_its_gradient_are_the_plain_ones(
+    batch: int, tgt_len: int, src_len: int, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.randn(batch, tgt_len, src_len, generator=generator, dtype=torch.double, requires_grad=True)
+    alignment = (torch.rand(scores.shape, generator=generator) < 0.3).double()
+    alignment = alignment / alignment.sum(-1, keepdim=True).clamp_min(1)
+    loss = alignment_cross_entropy(scores.softmax(-1), alignment)
+    plain = torch.zeros((), dtype=torch.double)
+    for b in range(batch):
+        for t in range(tgt_len):
+            for s in range(src_len):
+                plain = plain - alignment[b, t, s] * (scores[b, t, s] - scores[b, t].exp().sum().log())
+    torch.testing.assert_close(loss, plain)
+    (gradient,) = torch.autograd.grad(loss, scores)
+    counts = alignment.sum(-1, keepdim=True)  # 1, or 0: the gradient is that of a softmax's cross-entropy
+    torch.testing.assert_close(gradient, counts * scores.detach().softmax(-1) - alignment)
+
+
+def test_attention_that_cannot_look_where_it_should_has_a_finite_loss() -> None:
+    weights = torch.tensor([[[0.0, 1.0]]], requires_grad=True)  # outside the window of `local_p`
+    loss = alignment_cross_entropy(weights, torch.tensor([[[1.0, 0.0]]]))
+    loss.backward()
+    assert loss.isfinite() and weights.grad is not None and weights.grad.isfinite().all()
 
 
 def test_bf16_logits_are_summed_in_fp32() -> None:

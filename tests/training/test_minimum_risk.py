@@ -223,7 +223,7 @@ def test_every_weight_has_a_gradient_and_penalties_stay(tmp_path: Path, settings
     given, whole = run.feed.take(1, 0, ALONE)[0], Whole(step=1, tokens=1, sentences=1, parts=1, epoch=1)
     run.model.train()
     for _ in range(2):  # what one update leaves behind must not trouble the next
-        target, loss, nll, risk = run.objective(given, whole)
+        target, loss, nll, risk, _ = run.objective(given, whole)
         target.backward()
         assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in run.parameters)
     assert 0 < float(risk) < len(given.src) and float(loss) > 0 and float(nll) > 0 and run.model.training
@@ -231,10 +231,10 @@ def test_every_weight_has_a_gradient_and_penalties_stay(tmp_path: Path, settings
 
 def test_a_batch_that_another_process_counts_has_a_gradient_of_zero(tmp_path: Path) -> None:
     run = toy(tmp_path)
-    given = run.feed._collate(run.feed._plan(1)[0][:1], Processes(rank=1, count=2))
+    given = run.feed._share(run.feed._pairs(1, 0)[:1], Processes(rank=1, count=2))
     target, *sums = run.objective(given, Whole(step=1, tokens=1, sentences=1, parts=2, epoch=1))
     target.backward()
-    assert sums == [0, 0, 0] and all(weight.grad is not None and not weight.grad.any() for weight in run.parameters)
+    assert sums == [0, 0, 0, 0] and all(weight.grad is not None and not weight.grad.any() for weight in run.parameters)
 
 
 def test_the_token_loss_weighs_what_the_recipe_says(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from seq2seq import recipe
 from seq2seq.bundle import weights_of
 from seq2seq.errors import UserError
 from seq2seq.nn.seq2seq import Seq2Seq
+from seq2seq.training import checkpoint
 from seq2seq.training.distributed import ALONE
 from seq2seq.training.feed import Feed
 from seq2seq.training.objective import Whole
@@ -93,8 +94,9 @@ def test_updates_without_a_finite_loss_are_skipped_and_at_last_given_up(
     run = trainer(tmp_path, max_epochs=9, validate_every=50)
     before = {name: weight.clone() for name, weight in weights_of(run.model).items()}
 
-    def bad(*_: object) -> tuple[torch.Tensor, torch.Tensor]:
-        return sum((weight.sum() for weight in run.parameters), torch.tensor(0.0)) * torch.nan, torch.tensor(1.0)
+    def bad(*_: object) -> tuple[torch.Tensor, ...]:
+        loss = sum((weight.sum() for weight in run.parameters), torch.tensor(0.0)) * torch.nan
+        return loss, torch.tensor(1.0), torch.tensor(0.0)
 
     monkeypatch.setattr(run.objective, "_loss", bad)
     with pytest.raises(UserError, match=r"10 updates in a row .*learning_rate"):
@@ -119,6 +121,17 @@ def test_training_ends_when_patience_does_and_keeps_the_best(tmp_path: Path) -> 
     best = records(tmp_path, "validation")[1]["step"]
     assert state.ranking == [(7.0, best)]
     assert run.best_weights().keys() == weights_of(run.model).keys()
+
+
+def test_a_damaged_best_model_is_named(tmp_path: Path) -> None:
+    """One that no later checkpoint replaces: only training anew brings it back."""
+    bleu = iter([7.0, 6.0, 5.0, 4.0])
+    run = trainer(tmp_path, lambda _: {"loss": 1.0, "bleu": next(bleu), "chrf": 1.0}, max_epochs=4)
+    _, best = run.run().ranking[0]
+    file = tmp_path / "checkpoints" / f"step-{best:06d}" / checkpoint.TENSORS
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(UserError, match=f"{file} is damaged .*; it held the best model: add --force to train anew"):
+        run.best_weights()
 
 
 def test_a_plateau_lowers_the_rate(tmp_path: Path) -> None:
