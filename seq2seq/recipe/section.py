@@ -29,6 +29,12 @@ PEER_NAMES = {
     "mrt": "minimum_risk",
 }  # fmt: skip
 
+# What users look for in other sections than those that have it here.
+ELSEWHERE = {
+    "dropout": "model.encoder.dropout and model.decoder.dropout are for the stacks, model.embedding.word_dropout for "
+    "words, training.bpe_dropout for merges of BPE",
+}
+
 
 def suggestion(word: str, known: list[str]) -> str:
     """`; did you mean `x`?`, or an empty string where nothing known is near `word`."""
@@ -56,7 +62,8 @@ class Section(BaseModel):
             known = list(cls.model_fields)
             for key in data:
                 if key not in cls.model_fields:
-                    hint = suggestion(str(key), known) or f"; the keys here are {', '.join(known)}"
+                    elsewhere = f"; {ELSEWHERE[key]}" if key in ELSEWHERE else ""
+                    hint = elsewhere or suggestion(str(key), known) or f"; the keys here are {', '.join(known)}"
                     raise PydanticCustomError("unknown_key", "unknown key{hint}", {"hint": hint, "key": str(key)})
         return data
 
