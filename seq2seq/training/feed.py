@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
@@ -10,7 +11,7 @@ import numpy as np
 from seq2seq import recipe
 from seq2seq.data.batching import Batch, Plan, collate, plan_epoch
 from seq2seq.data.bpe_dropout import BpeDropout
-from seq2seq.data.preparation import Ids, PreparedPairs
+from seq2seq.data.preparation import PreparedPairs
 from seq2seq.training.distributed import Processes
 
 
@@ -50,30 +51,29 @@ class Feed:
         """The batches of the update that begins with the epoch's batch `first`: of each this process's share."""
         plan = self._plan(epoch)
         last = min(first + self.section.accumulate, len(plan))
-        return [self._share(self._pairs(epoch, i), processes) for i in range(first, last)]
+        return [self._share(epoch, i, processes) for i in range(first, last)]
 
-    def _pairs(self, epoch: int, place: int) -> list[tuple[Ids, ...]]:
-        """Source and target of each pair of a batch, and the links between them where they are aligned."""
-        indices = self._plan(epoch)[place]
-        sides = self.pairs.take(indices)
-        if self.dropouts is not None:
-            # Random numbers by place: those of the whole batch, whatever came before and whoever shares it.
-            random = Random(f"{self.seed} {epoch} {place}")
-            src, tgt = (
-                [np.array(cut(ids.tolist(), random)) for ids in side]
-                for cut, side in zip(self.dropouts, sides, strict=True)
-            )
-            sides = src, tgt
-        return list(zip(*sides, *([self.pairs.links(indices)] if self.aligned else []), strict=True))
-
-    def _share(self, pairs: list[tuple[Ids, ...]], processes: Processes) -> Batch:
-        own = processes.share(pairs)
+    def _share(self, epoch: int, place: int, processes: Processes) -> Batch:
+        own = processes.share(range(len(self._plan(epoch)[place])))
         if own:
-            return collate(*zip(*own, strict=True))
+            return self._collate(epoch, place, own)
         # Fewer sentences than processes: one that another process counts, to be computed with and not counted.
-        batch = collate(*zip(*pairs[:1], strict=True))
+        batch = self._collate(epoch, place, range(1))
         alignment = None if batch.alignment is None else batch.alignment.zero_()
         return replace(batch, tgt_output=batch.tgt_output.zero_(), tgt_tokens=0, alignment=alignment)
+
+    def _collate(self, epoch: int, place: int, rows: Sequence[int]) -> Batch:
+        """Some rows of the batch at a place."""
+        indices = self._plan(epoch)[place][np.asarray(rows)]
+        src, tgt = self.pairs.take(indices)
+        if self.dropouts is not None:
+            # Random numbers of each row's own: whatever came before, and whichever process has the row.
+            randoms = [Random(f"{self.seed} {epoch} {place} {row}") for row in rows]
+            src, tgt = (
+                [np.array(cut(ids.tolist(), random)) for ids, random in zip(side, randoms, strict=True)]
+                for cut, side in zip(self.dropouts, (src, tgt), strict=True)
+            )
+        return collate(src, tgt, self.pairs.links(indices) if self.aligned else None)
 
     def _plan(self, epoch: int) -> Plan:
         if epoch not in self._plans:
