@@ -244,8 +244,11 @@ class Runner:
             embedding.weight.requires_grad_(not section.frozen)
 
     def _dropouts(self, tokenizers: tuple[Tokenizer, Tokenizer]) -> tuple[BpeDropout, BpeDropout] | None:
-        rate = self.pipeline.recipe.training.bpe_dropout
-        return (BpeDropout(tokenizers[0], rate), BpeDropout(tokenizers[1], rate)) if rate > 0 else None
+        rate, (src, tgt) = self.pipeline.recipe.training.bpe_dropout, tokenizers
+        if rate == 0:
+            return None
+        cut = BpeDropout(src, rate)
+        return cut, cut if tgt is src else BpeDropout(tgt, rate)  # joint: words are remembered once
 
     def _weights(self, pairs: PreparedPairs) -> np.ndarray | None:
         weights = np.array([source.weight for source in self.pipeline.recipe.data.train])

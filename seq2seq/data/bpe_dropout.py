@@ -1,7 +1,10 @@
-"""BPE dropout (Provilkov et al. 2020): in training, words are cut into pieces in a new way each time.
+"""BPE dropout (Provilkov et al. 2020, Algorithm 1): in training, words are cut into pieces in a new way each time.
 
 The `tokenizers` library has it too, but its random numbers cannot be seeded, so that no training
-could be repeated. Here the stored token ids are taken apart into characters and merged again.
+could be repeated; and it drops fewer merges than the paper, since what was passed over gets another
+chance whenever a merge comes up that has become impossible (0.23; with a vocabulary of 3,000 and
+a rate of 0.1, "Straße" stays whole 89 % of the time, by Algorithm 1 66 %).
+Here the stored token ids are taken apart into characters and merged again.
 """
 
 from __future__ import annotations
@@ -13,8 +16,8 @@ from random import Random
 
 from seq2seq.data.tokenization import SPACE, SPECIAL, Tokenizer
 
-WORDS_KEPT = 200_000
-"""Words whose merges are remembered."""
+WORDS_KEPT = 50_000
+"""Words whose merges are remembered, in some 60 MiB: more than all of Multi30k's."""
 
 Pieces = tuple[int, ...]
 
@@ -59,31 +62,31 @@ class BpeDropout:
         if start < len(ids):
             yield tuple(ids[start:])
 
-    def _whole_path(self, word: Pieces) -> list[list[int]]:
+    def _whole_path(self, word: Pieces) -> list[Pieces]:
         """From a word's characters, merge by merge, to its pieces without dropout."""
         symbols: list[int] = []
         for piece in word:
             known = piece >= len(SPECIAL)
             symbols += [self._characters[c] for c in self._pieces[piece]] if known else [piece]
-        path = [symbols]
+        path = [tuple(symbols)]
         while candidates := self._candidates(path[-1]):
             path.append(_merged(path[-1], *candidates[0][1:]))
         return path
 
-    def _cut(self, path: list[list[int]], random: Random) -> list[int]:
+    def _cut(self, path: list[Pieces], random: Random) -> Pieces:
         for symbols in path[:-1]:
             if random.random() < self.rate:  # the best merge is passed over: the beaten path ends here
                 return self._off_the_path(symbols, random)
         return path[-1]
 
-    def _off_the_path(self, symbols: list[int], random: Random) -> list[int]:
+    def _off_the_path(self, symbols: Pieces, random: Random) -> Pieces:
         candidates = self._candidates(symbols)[1:]
         while chosen := next((c for c in candidates if random.random() >= self.rate), None):
             symbols = _merged(symbols, *chosen[1:])
             candidates = self._candidates(symbols)
         return symbols
 
-    def _candidates(self, symbols: list[int]) -> list[tuple[int, int, int]]:
+    def _candidates(self, symbols: Pieces) -> list[tuple[int, int, int]]:
         """The possible merges, the best first: rank, place, and the piece that comes of it."""
         found = []
         for i in range(len(symbols) - 1):
@@ -94,5 +97,5 @@ class BpeDropout:
         return found
 
 
-def _merged(symbols: list[int], place: int, piece: int) -> list[int]:
-    return [*symbols[:place], piece, *symbols[place + 2 :]]
+def _merged(symbols: Pieces, place: int, piece: int) -> Pieces:
+    return (*symbols[:place], piece, *symbols[place + 2 :])
