@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -63,6 +64,10 @@ def seq2seq(
     """Recurrent machine translation from one YAML recipe."""
 
 
+FIRST_SPEAKS = 10.0
+"""Seconds that torchrun's other processes leave the first one to tell a mistake: their end makes torchrun end it."""
+
+
 def guarded(function: Callable[..., None]) -> Callable[..., None]:
     """A command that ends with the right exit code, and without a traceback for the user's errors."""
 
@@ -75,6 +80,8 @@ def guarded(function: Callable[..., None]) -> Callable[..., None]:
         except UserError as error:
             if speaks or error.every_process:
                 print(f"error: {error}", file=sys.stderr)
+            else:
+                time.sleep(FIRST_SPEAKS)
             sys.exit(2)
         except KeyboardInterrupt:
             if speaks:
