@@ -26,8 +26,9 @@ from pydantic import BaseModel, ValidationError
 
 from seq2seq import __version__
 from seq2seq.data import corpus
+from seq2seq.data.alignment import read_aligned
 from seq2seq.errors import UserError
-from seq2seq.recipe import BuiltinSource, CustomCell, HubSource, Recipe
+from seq2seq.recipe import BuiltinSource, CustomCell, FilesSource, HubSource, Recipe
 from seq2seq.recipe_file import dump_recipe
 from seq2seq.run_folder import RunFolder, file_hash, write_json, write_text
 
@@ -128,7 +129,9 @@ def read_sources(recipe: Recipe) -> None:
     """
     for key, source, role in sources_of(recipe):
         if not isinstance(source, HubSource):
-            pairs = corpus.read_pairs(source, role, recipe.data.src, recipe.data.tgt, recipe.seed, key)
+            pairs: Iterator[Any] = corpus.read_pairs(source, role, recipe.data.src, recipe.data.tgt, recipe.seed, key)
+            if isinstance(source, FilesSource) and source.alignments is not None:
+                pairs = read_aligned(pairs, Path(source.alignments), key)
             deque(itertools.islice(pairs, 1 if isinstance(source, BuiltinSource) else None), maxlen=0)
 
 

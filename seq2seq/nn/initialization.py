@@ -8,26 +8,28 @@ from torch import Tensor, nn
 from seq2seq import recipe
 
 
-def initialize(model: nn.Module) -> None:
+def initialize(model: nn.Module, section: recipe.Initializer | None) -> None:
     """Set the weights of embeddings and linear layers (recurrent cells set their own, as their recipe says).
 
-    Embeddings: normal with deviation 1/sqrt(size), padding 0. Linear layers: Glorot & Bengio
-    2010, biases 0.
+    Args:
+        section: how; None: embeddings normal with deviation 1/sqrt(size), linear layers as Glorot & Bengio 2010.
+            Padding's embedding and biases are 0.
     """
     for module in model.modules():
         if isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, 0, module.embedding_dim**-0.5)
+            normal = recipe.NormalInitializer(kind="normal", deviation=module.embedding_dim**-0.5)
+            fill(module.weight, section or normal, module.embedding_dim)
             if module.padding_idx is not None:
                 nn.init.zeros_(module.weight[module.padding_idx : module.padding_idx + 1].detach())
         elif isinstance(module, nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
+            fill(module.weight, section or recipe.PlainInitializer(kind="glorot_uniform"), module.in_features)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
 
 
 @torch.no_grad()
 def fill(weight: Tensor | None, section: recipe.Initializer, hidden_size: int) -> None:
-    """Fill a cell's weight [gates * hidden, inputs] or bias [gates * hidden] as a recipe says; None: do nothing."""
+    """Fill a weight [gates * hidden, inputs] or bias [gates * hidden] as a recipe says; None: do nothing."""
     if weight is None or weight.numel() == 0:
         return
     if isinstance(section, recipe.UniformInitializer):

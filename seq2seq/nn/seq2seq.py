@@ -38,7 +38,7 @@ class Seq2Seq(nn.Module):
         self.decoder = Decoder(section, output_size)
         self.encoder = Encoder(section, self.decoder.states)
         self.output = nn.Linear(output_size, tgt_vocab_size)
-        initialize(self)
+        initialize(self, section.initializer)
         if tied:
             self.output.weight = self.tgt_embedding.weight
         # A tied embedding is small, as an output layer must be; as an input it is scaled up.

@@ -29,7 +29,7 @@ class UniformInitializer(Section):
 
     kind: Literal["uniform"]
     range: Annotated[float, Field(gt=0)] | None = None
-    """Default: 1/sqrt(hidden size), as torch's recurrent layers."""
+    """null: 1/sqrt(hidden size), as torch's recurrent layers."""
 
 
 class NormalInitializer(Section):

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from seq2seq.recipe.attention import AnyAttention, LuongAttention, MultiHeadAttention
-from seq2seq.recipe.cells import ELEMENTWISE, AnyCell, Lstm
+from seq2seq.recipe.cells import ELEMENTWISE, AnyCell, Initializer, Lstm, PlainInitializer
 from seq2seq.recipe.section import Positive, Rate, Section, impossible
 
 
@@ -151,11 +151,21 @@ class Model(Section):
     """The decoder's first states: a learned projection of the encoder's last ones, the same ones, or zeros."""
     decoder: Decoder = Decoder()
     """Writes the target sentence."""
+    initializer: Initializer | None = None
+    """What embeddings and linear layers begin with (cells have their own keys); `uniform` without a range:
+    1/sqrt(numbers that go in); null: embeddings normal with deviation 1/sqrt(size), linear layers glorot_uniform."""
 
     @property
     def memory_size(self) -> int:
         """Numbers of each encoder output."""
         return self.encoder.output_size(self.embedding.size, len(self.encoder.directions[-1]))
+
+    @model_validator(mode="after")
+    def _begins_with_differences(self) -> Model:
+        if isinstance(self.initializer, PlainInitializer) and self.initializer.kind in ("identity", "zeros", "ones"):
+            message = f"{self.initializer.kind} gives tokens that training cannot tell apart; use uniform, or normal"
+            raise impossible("initializer", message)
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Model:

@@ -16,7 +16,7 @@ from seq2seq.data.batching import collate
 from seq2seq.data.preparation import PreparedPairs, prepare
 from seq2seq.data.tokenization import EOS, Tokenizer, train_tokenizers
 from seq2seq.errors import UserError
-from seq2seq.pipeline import Pipeline
+from seq2seq.pipeline import Pipeline, read_sources
 from seq2seq.recipe import AnyTokenizer, Data
 from seq2seq.recipe import Batch as BatchSection
 from seq2seq.training.distributed import ALONE, Processes
@@ -154,6 +154,16 @@ def test_a_changed_file_prepares_anew_and_a_changed_weight_trains_anew(tmp_path:
     assert other["prepare"] == first["prepare"] and other["train"] != first["train"]
     (tmp_path / "a").write_text("0-1\n" * 5)
     assert inputs()["prepare"] != first["prepare"]
+
+
+def test_validating_a_recipe_reads_its_alignments(tmp_path: Path) -> None:
+    settings = "training.guided_alignment=0.1", "data.train.alignments=a"
+    made = toy_recipe(tmp_path, *settings, train=5)
+    (tmp_path / "a").write_text("0-0\n" * 5)
+    read_sources(made)
+    (tmp_path / "a").write_text("0-0\n" * 4)
+    with pytest.raises(UserError, match=r"data\.train\.alignments: .*a has 4 lines, and the text 5"):
+        read_sources(made)
 
 
 def test_lines_are_checked_against_their_pairs(tmp_path: Path) -> None:

@@ -174,3 +174,30 @@ def test_dropout_mask_is_the_same_at_every_step() -> None:
     assert masks.outputs is not None
     assert masks.outputs[0].shape == (2, 1, section.embedding.size)
     assert set(masks.outputs[0].unique().tolist()) == {0.0, 2.0}
+
+
+@pytest.mark.parametrize("kind", ["uniform", "normal", "orthogonal", "he_normal", "glorot_uniform"])
+def test_embeddings_and_linear_layers_begin_as_the_recipe_says(kind: str) -> None:
+    values = {"initializer": kind, "embedding": {"size": 100}, "encoder": {"hidden_size": 100}}
+    if kind == "uniform":
+        values["initializer"] = {"kind": kind, "range": 0.08}  # type: ignore[assignment]
+    torch.manual_seed(1)
+    model = Seq2Seq(recipe.Model.model_validate(values), 100, 100, 0)
+    modules = [module for module in model.modules() if isinstance(module, torch.nn.Embedding | torch.nn.Linear)]
+    assert len(modules) > 5
+    for module in modules:
+        weight = module.weight.detach()
+        outputs, inputs = weight.shape
+        deviation = {"uniform": 0.08 / 3**0.5, "normal": 0.05, "orthogonal": max(weight.shape) ** -0.5}
+        deviation |= {"he_normal": (2 / inputs) ** 0.5, "glorot_uniform": (2 / (inputs + outputs)) ** 0.5}
+        assert weight.std().item() == pytest.approx(deviation[kind], rel=0.05)
+        if kind == "uniform":
+            assert 0.079 < weight.abs().max() <= 0.08
+        if isinstance(module, torch.nn.Linear) and module.bias is not None:
+            assert not module.bias.any()
+    assert not model.src_embedding.weight[0].any()
+
+
+def test_weights_that_are_all_alike_are_refused() -> None:
+    with pytest.raises(ValidationError, match="zeros gives tokens that training cannot tell apart"):
+        recipe.Model.model_validate({"initializer": "zeros"})
