@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -19,6 +20,10 @@ import torch.distributed as dist
 from seq2seq.errors import UserError
 
 T = TypeVar("T")
+
+PREPARING = timedelta(days=1)
+"""Longest wait for what the first process alone does: much data takes hours to prepare. All other waits end after
+torch's own time (half an hour for gloo), so that a machine that is gone without a word is noticed."""
 
 
 class ProcessLost(UserError):
@@ -34,6 +39,8 @@ class Processes:
     rank: int = 0
     count: int = 1
     device: torch.device = torch.device("cpu")  # noqa: RUF009  (immutable)
+    patient: Any = None
+    """The group of all processes in which one may wait as long as `PREPARING`."""
 
     @classmethod
     def join(cls, device: torch.device) -> Processes:
@@ -45,12 +52,13 @@ class Processes:
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count == 1:
             return cls(device=device)
-        if not dist.is_initialized():
-            try:
+        try:
+            if not dist.is_initialized():
                 dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-            except (RuntimeError, ValueError) as error:
-                raise ProcessLost(f"torchrun: the {count} processes cannot meet: {_first_line(error)}") from None
-        return cls(dist.get_rank(), count, device)
+            patient = dist.new_group(backend="gloo", timeout=PREPARING)
+        except (RuntimeError, ValueError) as error:
+            raise ProcessLost(f"torchrun: the {count} processes cannot meet: {_first_line(error)}") from None
+        return cls(dist.get_rank(), count, device, patient)
 
     @property
     def first(self) -> bool:
@@ -88,7 +96,7 @@ class Processes:
             return value
         held: list[Any] = [value]
         with self.meeting():
-            dist.broadcast_object_list(held)
+            dist.broadcast_object_list(held, group=self.patient)
         received: T = held[0]
         return received
 

@@ -16,14 +16,14 @@ from safetensors.torch import load_file
 from seq2seq.training.distributed import ALONE
 from tests.toy import write_toy
 
+LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 EXACT = ["model.decoder.dropout=0", "training.log_every=1"]
 
 
 def command(processes: int, *arguments: str) -> list[str]:
     if processes == 1:
         return [sys.executable, "-m", "seq2seq", *arguments]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    return [*launcher, "-m", "seq2seq", *arguments]
+    return [*LAUNCHER, str(processes), "-m", "seq2seq", *arguments]
 
 
 def start(processes: int, recipe: Path, *settings: str) -> subprocess.Popen[str]:
@@ -96,6 +96,26 @@ def test_a_process_that_dies_takes_the_training_down_with_a_message(tmp_path: Pa
     assert process.returncode != 0
     assert "another process of this training is gone" in err and "goes on from the last checkpoint" in err, err
     assert "going on from step" in train(2, recipe, *settings)
+
+
+WAITING = """
+import functools, time, torch
+import torch.distributed as dist
+from datetime import timedelta
+from seq2seq.training.distributed import Processes
+
+dist.init_process_group = functools.partial(dist.init_process_group, timeout=timedelta(seconds=1))
+processes = Processes.join(torch.device("cpu"))
+if processes.first:
+    time.sleep(3)
+print("received:", processes.from_first("the data"))
+"""
+
+
+def test_the_others_wait_for_the_data_longer_than_for_each_other(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(WAITING)
+    done = subprocess.run([*LAUNCHER, "2", tmp_path / "script.py"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.count("received: the data") == 2, done.stderr
 
 
 def test_a_mistake_is_told_once(tmp_path: Path) -> None:
