@@ -73,7 +73,7 @@ def useful_flops(model: recipe.Model, vocab: int, src: np.ndarray, tgt: np.ndarr
     return 3 * 2 * int(products)
 
 
-def step_by_step(self: Decoder, embedded: torch.Tensor, memory: Memory) -> torch.Tensor:
+def step_by_step(self: Decoder, embedded: torch.Tensor, memory: Memory, looks: object = None) -> torch.Tensor:
     """`Decoder.forward` as a loop of steps."""
     state, masks, outputs = self.start(memory), self.masks(embedded), []
     for t in range(embedded.shape[1]):

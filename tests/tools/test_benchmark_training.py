@@ -1,4 +1,7 @@
-"""The count of useful operations behind the benchmark's GFLOP/s."""
+"""The count of useful operations behind the benchmark's GFLOP/s, and its switches."""
+
+import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,8 +11,11 @@ from seq2seq import recipe
 from seq2seq.data.batching import collate
 from seq2seq.nn.layer import Layer
 from seq2seq.nn.seq2seq import Seq2Seq
+from seq2seq.pipeline import Pipeline
+from seq2seq.stages import Runner
 from seq2seq.training.objective import Objective, Whole
-from tools.benchmark_training import useful_flops
+from tests.toy import toy_recipe
+from tools.benchmark_training import SWITCHES, useful_flops
 
 VOCAB, SENTENCES, SRC, TGT, ENCODER = 50, 3, 7, 5, 6
 
@@ -42,3 +48,27 @@ def test_useful_flops_are_those_that_torch_counts_where_there_is_no_padding(tie:
     )  # of the encoder's zero state, both directions, no gradient is due
     lengths = torch.full((SENTENCES,), SRC).numpy(), torch.full((SENTENCES,), TGT).numpy()
     assert counter.get_total_flops() == useful_flops(section, VOCAB, *lengths) - first
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_without_a_factor_of_the_speed_training_is_the_same(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = [
+        "model.encoder.cell=lstm",
+        "model.decoder.cell=lstm",
+        "model.decoder.dropout=0",
+        "training.max_epochs=1",
+    ]
+    if name != "buckets of like length":  # without them the batches are others
+        Runner(Pipeline(toy_recipe(tmp_path, *settings, f"output_dir={tmp_path}/with"))).run("train")
+    monkeypatch.setattr(*SWITCHES[name])
+    Runner(Pipeline(toy_recipe(tmp_path, *settings, f"output_dir={tmp_path}/without"))).run("train")
+    logs = [
+        (path / "train.jsonl").read_text().splitlines()
+        for path in (tmp_path / "with", tmp_path / "without")
+        if path.exists()
+    ]
+    losses = [[json.loads(line)["loss"] for line in log] for log in logs]
+    assert len(losses[0]) > 1
+    assert losses[-1] == pytest.approx(losses[0], rel=1e-4)
