@@ -7,6 +7,7 @@ make the same update, as one process would that saw the whole batch.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
@@ -56,6 +57,7 @@ class Processes:
             if not dist.is_initialized():
                 dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
             patient = dist.new_group(backend="gloo", timeout=PREPARING)
+            atexit.register(dist.destroy_process_group)  # else the interpreter's end aborts where gloo's threads run
         except (RuntimeError, ValueError) as error:
             raise ProcessLost(f"torchrun: the {count} processes cannot meet: {_first_line(error)}") from None
         return cls(dist.get_rank(), count, device, patient)
