@@ -47,7 +47,7 @@ training:
   schedule: {kind: plateau, patience: 0}
   max_steps: 120
   validate_every: 20
-  early_stopping: {metric: loss, patience: null}
+  early_stopping: {metric: bleu, patience: null}
   checkpoints: {every_steps: 2}
   log_every: 3
   precision: fp32
@@ -96,6 +96,11 @@ def newest(run: Path) -> int:
 def logged(run: Path) -> int:
     """The last update that the log tells of."""
     return max(json.loads(line)["step"] for line in (run / "train.jsonl").read_text("utf-8").split("\n")[:-1])
+
+
+def learning_rates(run: Path) -> list[float]:
+    records = map(json.loads, (run / "train.jsonl").read_text("utf-8").splitlines())
+    return [record["learning_rate"] for record in records if record["kind"] == "train"]
 
 
 def partials(run: Path) -> list[str]:
@@ -155,6 +160,7 @@ def killed(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     code, said = Forked(*arguments(run), first=partial(die_writing, 45, 1)).end()
     assert code == -signal.SIGKILL, said
     assert checkpoint.steps(run / "checkpoints")[-2:] == [86, 88] and not partials(run)
+    assert learning_rates(run)[-1] < learning_rates(run)[0], "a plateau came before the break"
     return run
 
 
@@ -274,7 +280,7 @@ def test_no_room_for_the_weights_of_a_checkpoint(killed: Path, straight: Path, t
     for _ in range(2):
         code, said = Forked(*arguments(run), first=partial(limit_files, size - 10_000)).end()
         assert_told(code, said, r"checkpoints/step-\d+", "File too large")
-        assert hashes(run / "checkpoints") == before
+        assert hashes(run / "checkpoints") == before and not partials(run)
     finish(run)
     assert_same_bits(straight, run)
 
@@ -344,7 +350,7 @@ def test_a_full_disk(killed: Path, straight: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     code, said = int((out / "code").read_text()), (out / "said").read_text()
     assert_told(code, said, r"checkpoints/step-\d+", "No space left on device")
-    assert hashes(out / "checkpoints") == hashes(killed / "checkpoints")
+    assert hashes(out / "checkpoints") == hashes(killed / "checkpoints") and not partials(out)
     assert f"going on from step {newest(killed)} of 120" in (out / "said.again").read_text()
     assert_same_bits(straight, out / "run")
 
