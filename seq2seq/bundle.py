@@ -21,14 +21,14 @@ from safetensors.torch import load_file, save_file
 from seq2seq import __version__, recipe
 from seq2seq.data.tokenization import PAD, Tokenizer
 from seq2seq.errors import UserError
+from seq2seq.files import new_folder, write_json
 from seq2seq.nn.seq2seq import Seq2Seq
-from seq2seq.run_folder import new_folder, write_json
 
 FORMAT = 2
 JOINT, SRC, TGT = "tokenizer.json", "tokenizer.src.json", "tokenizer.tgt.json"
 
 
-class Config(recipe.Section):
+class BundleConfig(recipe.Config):
     """What config.json holds."""
 
     format: int
@@ -38,15 +38,15 @@ class Config(recipe.Section):
     tgt: str
     max_length: int | None
     """Longest sentence of the training data, in tokens; longer ones are translated in pieces."""
-    model: recipe.Model
-    decoding: recipe.Decoding
+    model: recipe.ModelConfig
+    decoding: recipe.DecodingConfig
 
 
 @dataclass(frozen=True)
 class Bundle:
     """A trained translator's parts."""
 
-    config: Config
+    config: BundleConfig
     model: Seq2Seq
     src_tokenizer: Tokenizer
     tgt_tokenizer: Tokenizer
@@ -60,12 +60,12 @@ def load_tokenizers(folder: Path) -> tuple[Tokenizer, Tokenizer]:
     return Tokenizer.load(folder / SRC), Tokenizer.load(folder / TGT)
 
 
-def make_model(section: recipe.Model, tokenizers: tuple[Tokenizer, Tokenizer]) -> Seq2Seq:
+def make_model(config: recipe.ModelConfig, tokenizers: tuple[Tokenizer, Tokenizer]) -> Seq2Seq:
     """A model with new weights for these vocabularies."""
-    return Seq2Seq(section, len(tokenizers[0]), len(tokenizers[1]), PAD)
+    return Seq2Seq(config, len(tokenizers[0]), len(tokenizers[1]), PAD)
 
 
-def save_bundle(path: Path, config: Config, weights: dict[str, torch.Tensor], tokenizers: Path) -> None:
+def save_bundle(path: Path, config: BundleConfig, weights: dict[str, torch.Tensor], tokenizers: Path) -> None:
     """Write a bundle, whole or not at all.
 
     Args:
@@ -89,14 +89,14 @@ def load_bundle(path: str | Path, device: torch.device) -> Bundle:
     path = Path(path)
     folder = path if (path / "config.json").exists() else path / "model"
     config = load_config(folder)
-    with _told_if_damaged(folder):
+    with _raise_if_damaged(folder):
         tokenizers = load_tokenizers(folder)
         model = make_model(config.model, tokenizers)
         load_weights(model, load_file(folder / "model.safetensors"))
     return Bundle(config, model.to(device).eval(), *tokenizers)
 
 
-def load_config(folder: Path) -> Config:
+def load_config(folder: Path) -> BundleConfig:
     """Read a bundle's config.json.
 
     Raises:
@@ -106,7 +106,7 @@ def load_config(folder: Path) -> Config:
     if not (folder / "config.json").exists():
         state = "has no trained model yet; run its recipe first" if path.is_dir() else "no such run folder"
         raise UserError(f"{path}: {state} (looked for {folder / 'config.json'})")
-    with _told_if_damaged(folder):
+    with _raise_if_damaged(folder):
         content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if not isinstance(content, dict):
             raise ValueError("config.json holds no object")
@@ -114,11 +114,11 @@ def load_config(folder: Path) -> Config:
             raise UserError(
                 f"{folder}: a model of format {content.get('format')}; seq2seq {__version__} reads {FORMAT}"
             )
-        return Config.model_validate(content)
+        return BundleConfig.model_validate(content)
 
 
 @contextlib.contextmanager
-def _told_if_damaged(folder: Path) -> Iterator[None]:
+def _raise_if_damaged(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, RuntimeError, ValidationError, SafetensorError) as error:

@@ -28,9 +28,10 @@ from seq2seq import __version__
 from seq2seq.data import corpus
 from seq2seq.data.alignment import read_aligned
 from seq2seq.errors import UserError
-from seq2seq.recipe import BuiltinSource, CustomCell, FilesSource, HubSource, Recipe
-from seq2seq.recipe_file import dump_recipe
-from seq2seq.run_folder import RunFolder, file_hash, write_json, write_text
+from seq2seq.files import file_hash, write_json, write_text
+from seq2seq.recipe import BuiltinSourceConfig, CustomCellConfig, FilesSourceConfig, HubSourceConfig, Recipe
+from seq2seq.recipe.file import dump_recipe
+from seq2seq.run_folder import RunFolder
 
 Stage = Literal["prepare", "train", "translate", "evaluate", "report"]
 STAGES: tuple[Stage, ...] = ("prepare", "train", "translate", "evaluate", "report")
@@ -88,9 +89,9 @@ def inputs_of(recipe: Recipe) -> dict[Stage, Inputs]:
         key: value for key, value in train.items() if not key.startswith(("training.checkpoints", "training.log_every"))
     }
     train |= {
-        f"model.{side}.cell (code)": code_hash(section.cell.kind)
-        for side, section in (("encoder", recipe.model.encoder), ("decoder", recipe.model.decoder))
-        if isinstance(section.cell, CustomCell)
+        f"model.{side}.cell (code)": code_hash(config.cell.kind)
+        for side, config in (("encoder", recipe.model.encoder), ("decoder", recipe.model.decoder))
+        if isinstance(config.cell, CustomCellConfig)
     }
     for side in ("src", "tgt"):
         key = f"model.embedding.{side}_vectors"
@@ -128,14 +129,14 @@ def read_sources(recipe: Recipe) -> None:
         UserError: some of it is missing, damaged or not parallel.
     """
     for key, source, role in sources_of(recipe):
-        if not isinstance(source, HubSource):
+        if not isinstance(source, HubSourceConfig):
             pairs: Iterator[Any] = corpus.read_pairs(source, role, recipe.data.src, recipe.data.tgt, recipe.seed, key)
-            if isinstance(source, FilesSource) and source.alignments is not None:
+            if isinstance(source, FilesSourceConfig) and source.alignments is not None:
                 pairs = read_aligned(pairs, Path(source.alignments), key)
-            deque(itertools.islice(pairs, 1 if isinstance(source, BuiltinSource) else None), maxlen=0)
+            deque(itertools.islice(pairs, 1 if isinstance(source, BuiltinSourceConfig) else None), maxlen=0)
 
 
-def flatten(key: str, section: BaseModel) -> Inputs:
+def flatten(key: str, config: BaseModel) -> Inputs:
     """A section as dotted keys and JSON values."""
     result: Inputs = {}
 
@@ -146,7 +147,7 @@ def flatten(key: str, section: BaseModel) -> Inputs:
         else:
             result[prefix] = json.dumps(value, ensure_ascii=False)
 
-    walk(key, section.model_dump())
+    walk(key, config.model_dump())
     return result
 
 

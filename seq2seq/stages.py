@@ -11,24 +11,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from seq2seq import __version__, bundle, machine
+from seq2seq import __version__, bundle
+from seq2seq.console import say
 from seq2seq.data.bpe_dropout import BpeDropout
 from seq2seq.data.preparation import PreparedPairs, prepare
 from seq2seq.data.tokenization import EOS, Tokenizer
 from seq2seq.data.vectors import places_of, read_vectors
 from seq2seq.decoding.scoring import attention_weights
 from seq2seq.decoding.translator import Translator
+from seq2seq.device import fastest_precision
+from seq2seq.distributed import SINGLE_PROCESS, Processes
 from seq2seq.evaluation.metrics import Score, score
 from seq2seq.evaluation.report import AttentionExample, RunReport, TestSetReport, to_html, to_markdown
-from seq2seq.evaluation.validation import Validator
+from seq2seq.files import new_folder, write_json, write_text
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.pipeline import STAGES, Pipeline, Stage, digest
-from seq2seq.run_folder import new_folder, write_json, write_text
-from seq2seq.training.distributed import ALONE, Processes
-from seq2seq.training.feed import Feed
+from seq2seq.training.batch_loader import BatchLoader
 from seq2seq.training.minimum_risk import bleu_cost
-from seq2seq.training.progress import say
 from seq2seq.training.trainer import Trainer
+from seq2seq.training.validation import Validator
 
 ATTENTION_MAPS = 6
 """Shown for each test set."""
@@ -39,7 +40,7 @@ class Runner:
     """Carries out a recipe's stages, those that are not fresh."""
 
     pipeline: Pipeline
-    processes: Processes = ALONE
+    processes: Processes = SINGLE_PROCESS
     """Those that train; the first one does all the rest alone."""
 
     @property
@@ -65,7 +66,7 @@ class Runner:
                 if verdict.reasons and not ran:
                     self.pipeline.start()
                 if stage == "train":
-                    self.processes.from_first(bool(verdict.reasons))
+                    self.processes.broadcast(bool(verdict.reasons))
                 if verdict.reasons:
                     say(f"[{stage}] {'; '.join(verdict.reasons)}")
                     self.pipeline.run(stage, work[stage], str(self.device))
@@ -76,7 +77,7 @@ class Runner:
 
     def _help(self, until: Stage) -> bool:
         """What the other processes do: wait for the data, and train."""
-        due = STAGES.index(until) >= STAGES.index("train") and self.processes.from_first(False)
+        due = STAGES.index(until) >= STAGES.index("train") and self.processes.broadcast(False)
         if due:
             self._trainer().run()
         return due
@@ -106,14 +107,14 @@ class Runner:
         model = bundle.make_model(recipe.model, tokenizers)
         self._take_vectors(model, tokenizers)
         model = model.to(self.device)
-        fastest = self.processes.from_first(machine.fastest_precision(self.device))
+        fastest = self.processes.broadcast(fastest_precision(self.device))
         precision = fastest if training.precision == "auto" else training.precision
         say(f"{sum(p.numel() for p in model.parameters()):,} weights, {len(pairs):,} pairs, {self.device}, {precision}")
         metrics = ["bleu", "chrf", *(["ter"] if training.early_stopping.metric == "ter" else [])]
         return Trainer(
             training,
             model,
-            Feed(training.batch, pairs, self._weights(pairs), recipe.seed, self._dropouts(tokenizers), aligned),
+            BatchLoader(training.batch, pairs, self._weights(pairs), recipe.seed, self._dropouts(tokenizers), aligned),
             Validator(valid, tokenizers[1], recipe.data.tgt, training.batch.tokens, metrics, self.processes),
             folder.checkpoints,
             folder.log,
@@ -141,8 +142,8 @@ class Runner:
         result = {}
         for name in recipe.data.test:
             _, hypotheses, references = self._test_set(name)
-            section = recipe.evaluation
-            scores = score(hypotheses, references, section.metrics, recipe.data.tgt, section.bootstrap)
+            config = recipe.evaluation
+            scores = score(hypotheses, references, config.metrics, recipe.data.tgt, config.bootstrap)
             result[name] = [asdict(s) for s in scores]
         write_json(folder.report / "scores.json", result)
         return [folder.report / "scores.json"]
@@ -214,9 +215,9 @@ class Runner:
         facts += [("Warning", warning) for warning in best.get("warnings", [])]
         return facts + [(name, version) for name, version in train["versions"].items()]
 
-    def _config(self) -> bundle.Config:
+    def _config(self) -> bundle.BundleConfig:
         recipe = self.pipeline.recipe
-        return bundle.Config(
+        return bundle.BundleConfig(
             format=bundle.FORMAT,
             seq2seq_version=__version__,
             name=recipe.name,
@@ -229,19 +230,19 @@ class Runner:
 
     def _take_vectors(self, model: Seq2Seq, tokenizers: tuple[Tokenizer, Tokenizer]) -> None:
         """Begin with pretrained word vectors, where the recipe names them."""
-        section = self.pipeline.recipe.model.embedding
+        config = self.pipeline.recipe.model.embedding
         sides = zip(("src", "tgt"), (model.src_embedding, model.tgt_embedding), tokenizers, strict=True)
         for side, embedding, tokenizer in sides:
-            path: str | None = getattr(section, f"{side}_vectors")
+            path: str | None = getattr(config, f"{side}_vectors")
             if path is None:
                 continue
             places = places_of(tokenizer.tokens(range(len(tokenizer))))
-            found = read_vectors(Path(path), places, section.size, f"model.embedding.{side}_vectors")
+            found = read_vectors(Path(path), places, config.size, f"model.embedding.{side}_vectors")
             say(f"{path}: vectors of {len(found):,} of {len(tokenizer):,} tokens")
             with torch.no_grad():
                 for row, vector in found.items():
                     embedding.weight[row] = torch.from_numpy(vector) / model.embedding_scale
-            embedding.weight.requires_grad_(not section.frozen)
+            embedding.weight.requires_grad_(not config.frozen)
 
     def _dropouts(self, tokenizers: tuple[Tokenizer, Tokenizer]) -> tuple[BpeDropout, BpeDropout] | None:
         rate, (src, tgt) = self.pipeline.recipe.training.bpe_dropout, tokenizers

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq.pipeline import Pipeline
-from seq2seq.recipe_file import load_recipe
+from seq2seq.recipe.file import load_recipe
 from seq2seq.stages import Runner
 from tests.command_line import Result, seq2seq
 from tests.toy import write_toy

@@ -15,10 +15,10 @@ import torch
 
 from seq2seq.bundle import load_bundle
 from seq2seq.errors import UserError
+from seq2seq.files import file_hash
 from seq2seq.pipeline import STAGES, Pipeline
 from seq2seq.recipe import Recipe
-from seq2seq.recipe_file import load_recipe
-from seq2seq.run_folder import file_hash
+from seq2seq.recipe.file import load_recipe
 from seq2seq.stages import Runner
 from tests.toy import toy_recipe, write_toy
 

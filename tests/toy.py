@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 from seq2seq.recipe import Recipe
-from seq2seq.recipe_file import load_recipe
+from seq2seq.recipe.file import load_recipe
 
 ENGLISH = "zero one two three four five six seven eight nine".split()
 GERMAN = "null eins zwei drei vier fünf sechs sieben acht neun".split()

@@ -16,7 +16,8 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
-from seq2seq import machine, recipe
+from seq2seq import recipe
+from seq2seq.device import Precision, autocast, set_up
 from seq2seq.nn.layer import Layer
 
 CELLS: dict[str, object] = {
@@ -49,16 +50,16 @@ def jobs_of_torch(x: torch.Tensor, rows: int, hidden: int) -> tuple[Job, Job]:
 
 def jobs_of_cell(cell: object, x: torch.Tensor, rows: int, hidden: int) -> tuple[Job, Job]:
     """One of ours, the same work."""
-    section = recipe.Stack(cell=TypeAdapter(recipe.AnyCell).validate_python(cell), hidden_size=hidden)
-    layer = Layer(section, x.shape[2])
+    config = recipe.StackConfig(cell=TypeAdapter(recipe.AnyCell).validate_python(cell), hidden_size=hidden)
+    layer = Layer(config, x.shape[2])
     token = torch.randn(rows, x.shape[2])
     state = layer.cell.zero_state(token, rows)
     return lambda: layer(x)[0].float().square().sum().backward(), lambda: layer.step(token, state)
 
 
-def seconds(job: Job, device: torch.device, precision: machine.Precision, training: bool) -> float:
+def seconds(job: Job, device: torch.device, precision: Precision, training: bool) -> float:
     """Of one call."""
-    with torch.inference_mode(not training), machine.autocast(device, precision):
+    with torch.inference_mode(not training), autocast(device, precision):
         started = time.perf_counter()
         job()
         return time.perf_counter() - started
@@ -76,7 +77,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    device = machine.set_up("cpu", options.threads)
+    device = set_up("cpu", options.threads)
     x = torch.randn(options.time, options.batch, options.input_size, requires_grad=True)
     pairs = {"torch.nn.LSTM": jobs_of_torch(x, options.rows, options.hidden_size)}
     pairs |= {name: jobs_of_cell(cell, x, options.rows, options.hidden_size) for name, cell in CELLS.items()}

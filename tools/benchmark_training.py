@@ -36,10 +36,11 @@ import torch
 from rich.console import Console
 from rich.table import Column, Table
 
-from seq2seq import bundle, machine, recipe
+from seq2seq import bundle, device, recipe
 from seq2seq.data import batching
 from seq2seq.data.preparation import PreparedPairs
 from seq2seq.data.tokenization import SPECIAL
+from seq2seq.device import set_up
 from seq2seq.nn.decoder import Decoder
 from seq2seq.nn.encoder import Memory
 from seq2seq.nn.layer import Layer
@@ -55,7 +56,7 @@ LOG_EVERY = 10
 COLUMNS = ("target tokens/s", "useful GFLOP/s", "GEMM GFLOP/s", "share", "loading", "cores", "peak MiB")
 
 
-def useful_flops(model: recipe.Model, vocab: int, src: np.ndarray, tgt: np.ndarray) -> int:
+def useful_flops(model: recipe.ModelConfig, vocab: int, src: np.ndarray, tgt: np.ndarray) -> int:
     """Of one training pass over sentence pairs of these lengths (</s> included), the encoder being one biLSTM layer and
     the decoder one LSTM layer with general attention, as the tool trains them.
 
@@ -88,7 +89,7 @@ def unfused(adam: Callable[..., torch.optim.Adam], *arguments: Any, fused: bool,
 
 
 SWITCHES: dict[str, tuple[Any, str, Any]] = {
-    "oneDNN products (fp32)": (machine, "_route_products_to_onednn", lambda: None),
+    "oneDNN products (fp32)": (device, "_route_products_to_onednn", lambda: None),
     "fused optimizer": (torch.optim, "Adam", functools.partial(unfused, torch.optim.Adam)),
     "buckets of like length": (batching, "_by_length", lambda indices, *_: indices),
     "whole-sequence decoder": (Decoder, "forward", step_by_step),
@@ -150,7 +151,7 @@ def train_ours(options: argparse.Namespace, folder: Path, job: Job) -> Job:
     """The figures of one training."""
     if job["off"] in SWITCHES:
         setattr(*SWITCHES[job["off"]])
-    machine.set_up("cpu", job["threads"])
+    set_up("cpu", job["threads"])
     runner = Runner(Pipeline(recipe_of(options, folder, job)))
     made, run = runner.pipeline.recipe, runner.pipeline.folder
     if job["prepare"]:

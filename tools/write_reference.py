@@ -18,8 +18,8 @@ Json = dict[str, Any]
 PLACES: dict[tuple[str, ...], str] = {}  # where sections are told of: at the first key that they may stand at
 
 
-def find_places(section: Json, path: str = "") -> None:
-    for name, field in section["properties"].items():
+def find_places(config: Json, path: str = "") -> None:
+    for name, field in config["properties"].items():
         if (kinds := references(field)) and kinds not in PLACES:
             PLACES[kinds] = path + name
             for kind in kinds:
@@ -61,17 +61,17 @@ def table(fields: Json, needed: list[str]) -> list[str]:
     return rows if fields else []
 
 
-def sections(found: list[Json]) -> list[str]:
+def configs(found: list[Json]) -> list[str]:
     """What may stand at one key: the keys of all kinds, then of each its own."""
     first = found[0]["properties"]
     common = {k: f for k, f in first.items() if len(found) > 1 and all(s["properties"].get(k) == f for s in found)}
     lines = ["", "All kinds:", *table(common, [])] if common else []
-    for section in found:
-        own = {k: f for k, f in section["properties"].items() if k not in common and k != "kind"}
-        kind = section["properties"].get("kind", {"const": section.get("required", [""])[0]})  # of data: what they need
+    for config in found:
+        own = {k: f for k, f in config["properties"].items() if k not in common and k != "kind"}
+        kind = config["properties"].get("kind", {"const": config.get("required", [""])[0]})  # of data: what they need
         name = "`module:Class`" if "pattern" in kind else type_of(kind)
-        text = " ".join(section["description"].split())
-        lines += ["", f"**{name}**: {text}" if len(found) > 1 else text, *table(own, section.get("required", []))]
+        text = " ".join(config["description"].split())
+        lines += ["", f"**{name}**: {text}" if len(found) > 1 else text, *table(own, config.get("required", []))]
     return lines
 
 
@@ -79,7 +79,7 @@ def reference() -> str:
     find_places(SCHEMA)
     page = HEAD + "\n".join(table(SCHEMA["properties"], SCHEMA["required"]))
     for kinds, path in PLACES.items():
-        page += "\n".join([f"\n\n## `{path}`", *sections([SCHEMA["$defs"][kind] for kind in kinds])])
+        page += "\n".join([f"\n\n## `{path}`", *configs([SCHEMA["$defs"][kind] for kind in kinds])])
     return page + "\n"
 
 

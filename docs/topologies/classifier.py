@@ -26,7 +26,7 @@ class SentenceClassifier(nn.Module):
     def __init__(self, characters: int, labels: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(characters, 32)
-        self.stack = EncoderStack(recipe.Encoder(cell="gru", hidden_size=64, direction="forward"), 32)
+        self.stack = EncoderStack(recipe.EncoderConfig(cell="gru", hidden_size=64, direction="forward"), 32)
         self.output = nn.Linear(64, labels)
 
     def forward(self, characters: Tensor, lengths: Tensor) -> Tensor:

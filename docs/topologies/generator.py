@@ -29,7 +29,7 @@ class Generator(nn.Module):
         super().__init__()
         self.first = nn.Linear(vector_size, 64)
         self.embedding = nn.Embedding(words, 32)
-        self.stack = DecoderStack(recipe.Stack(cell="gru", hidden_size=64), 32)
+        self.stack = DecoderStack(recipe.StackConfig(cell="gru", hidden_size=64), 32)
         self.output = nn.Linear(64, words)
 
     def start(self, vectors: Tensor) -> list[State]:

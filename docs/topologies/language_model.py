@@ -26,7 +26,7 @@ class LanguageModel(nn.Module):
     def __init__(self, characters: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(characters, 32)
-        self.stack = DecoderStack(recipe.Stack(cell="lstm", hidden_size=96), 32)
+        self.stack = DecoderStack(recipe.StackConfig(cell="lstm", hidden_size=96), 32)
         self.output = nn.Linear(96, characters)
 
     def start(self, streams: int) -> list[State]:

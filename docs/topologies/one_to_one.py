@@ -23,7 +23,7 @@ from seq2seq.nn.stack import EncoderStack
 class PointClassifier(nn.Module):
     def __init__(self, labels: int) -> None:
         super().__init__()
-        self.stack = EncoderStack(recipe.Encoder(cell="rnn", layers=2, hidden_size=32, direction="forward"), 2)
+        self.stack = EncoderStack(recipe.EncoderConfig(cell="rnn", layers=2, hidden_size=32, direction="forward"), 2)
         self.output = nn.Linear(32, labels)
 
     def forward(self, points: Tensor) -> Tensor:

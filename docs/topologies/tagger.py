@@ -26,9 +26,9 @@ from seq2seq.nn.stack import EncoderStack
 class Tagger(nn.Module):
     def __init__(self, characters: int, direction: str) -> None:
         super().__init__()
-        section = recipe.Encoder(cell="gru", hidden_size=48, direction=direction)
+        config = recipe.EncoderConfig(cell="gru", hidden_size=48, direction=direction)
         self.embedding = nn.Embedding(characters, 32)
-        self.stack = EncoderStack(section, 32)
+        self.stack = EncoderStack(config, 32)
         self.output = nn.Linear(self.stack.output_size, characters)
 
     def forward(self, characters: Tensor, lengths: Tensor) -> Tensor:

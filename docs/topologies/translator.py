@@ -54,12 +54,14 @@ def main() -> dict[str, float]:
     tgt = numbered([["<s>", *words, "</s>"] for words in german[:count]], [*SPECIAL, *GERMAN])
     lengths = torch.tensor([len(words) for words in english])
 
-    section = recipe.Model(
-        embedding=recipe.Embedding(size=48),
-        encoder=recipe.Encoder(cell="gru", hidden_size=48, direction="bidirectional"),
-        decoder=recipe.Decoder(cell="gru", hidden_size=64, attention=recipe.LuongAttention(kind="luong_general")),
+    config = recipe.ModelConfig(
+        embedding=recipe.EmbeddingConfig(size=48),
+        encoder=recipe.EncoderConfig(cell="gru", hidden_size=48, direction="bidirectional"),
+        decoder=recipe.DecoderConfig(
+            cell="gru", hidden_size=64, attention=recipe.LuongAttentionConfig(kind="luong_general")
+        ),
     )
-    model = Seq2Seq(section, len(SPECIAL + ENGLISH), len(SPECIAL + GERMAN), PAD)
+    model = Seq2Seq(config, len(SPECIAL + ENGLISH), len(SPECIAL + GERMAN), PAD)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.005)
     for _ in range(4):
         for batch in torch.randperm(count).split(64):
@@ -70,7 +72,7 @@ def main() -> dict[str, float]:
             optimizer.step()
 
     # Several beginnings are kept at each step; the likeliest whole is the translation.
-    found = beam_search(model.eval(), src[count:], lengths[count:], recipe.Decoding(beam_size=4))
+    found = beam_search(model.eval(), src[count:], lengths[count:], recipe.DecodingConfig(beam_size=4))
     translations = [[(SPECIAL + GERMAN)[i] for i in best.tokens] for (best,) in found]
     word_for_word = [[GERMAN[ENGLISH.index(word)] for word in words] for words in english[count:]]
     exact = sum(ours == right for ours, right in zip(translations, german[count:], strict=True)) / len(found)

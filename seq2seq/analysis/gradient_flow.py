@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from seq2seq.analysis.recall import SHORTEST, Course, RecallModel, accuracy, sentences, train
 from seq2seq.nn.cells import Cell
-from seq2seq.recipe_file import read_cell
+from seq2seq.recipe.file import read_cell
 
 DEFAULT_CELLS = (
     "rnn",

@@ -62,7 +62,7 @@ class RecallModel(nn.Module):
     def __init__(self, cell: recipe.AnyCell, hidden_size: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(len(WORDS), hidden_size)
-        self.layer = Layer(recipe.Stack(cell=cell, hidden_size=hidden_size), hidden_size)
+        self.layer = Layer(recipe.StackConfig(cell=cell, hidden_size=hidden_size), hidden_size)
         self.choice = nn.Linear(hidden_size, len(NOUNS))
 
     def forward(self, words: Int[Tensor, "time batch"]) -> Float[Tensor, "batch nouns"]:

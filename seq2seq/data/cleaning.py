@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from seq2seq.recipe import Filter
+from seq2seq.recipe import FilterConfig
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -103,8 +103,8 @@ class Cleaner:
 
     RECORD = np.dtype([("source", "<i2"), ("overlap", "?")])
 
-    def __init__(self, section: Filter, folder: Path, sources: int, evaluation: list[tuple[str, str]]) -> None:
-        self._section, self._folder = section, folder
+    def __init__(self, config: FilterConfig, folder: Path, sources: int, evaluation: list[tuple[str, str]]) -> None:
+        self._section, self._folder = config, folder
         self.read = np.zeros(sources, np.int64)
         self.dropped: dict[str, Ints] = {name: np.zeros(sources, np.int64) for name in DROPPED_BY}
         self.overlap = Overlap(evaluation)
@@ -177,14 +177,14 @@ def _open_texts(folder: Path, mode: str) -> tuple[IO[str], IO[str], IO[str]]:
     return src, tgt, alignments
 
 
-def drop_by_length(section: Filter, src: Ints, tgt: Ints) -> tuple[Bools, Bools]:
+def drop_by_length(config: FilterConfig, src: Ints, tgt: Ints) -> tuple[Bools, Bools]:
     """The pairs that are too long, and of the others those whose lengths differ too much.
 
     Args:
         src, tgt: tokens of each pair's sides [pairs], without </s>.
     """
     longer, shorter = np.maximum(src, tgt), np.maximum(1, np.minimum(src, tgt))
-    limit, ratio = section.max_length, section.max_length_ratio
+    limit, ratio = config.max_length, config.max_length_ratio
     too_long = longer > limit if limit is not None else np.zeros(len(src), np.bool_)
     uneven = longer > ratio * shorter if ratio is not None else np.zeros(len(src), np.bool_)
     return too_long, uneven & ~too_long

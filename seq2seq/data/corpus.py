@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, Any, Literal, NoReturn, cast
 
 from seq2seq.errors import MissingFile, UserError
-from seq2seq.recipe import AnySource, FilesSource, HubSource, JsonlSource, TsvSource
-from seq2seq.run_folder import file_hash
+from seq2seq.files import file_hash
+from seq2seq.recipe import AnySource, FilesSourceConfig, HubSourceConfig, JsonlSourceConfig, TsvSourceConfig
 
 Role = Literal["train", "valid", "test"]
 Pairs = Iterator[tuple[str, str]]
@@ -56,17 +56,17 @@ def fingerprint(source: AnySource, role: Role, src: str, tgt: str, seed: int, ke
     Raises:
         UserError: a file is missing or cannot be read.
     """
-    if isinstance(source, FilesSource):
+    if isinstance(source, FilesSourceConfig):
         paths = dict(zip(("source text", "target text"), _files(source, src, tgt), strict=True))
         if source.alignments is not None:
             paths["alignments"] = Path(source.alignments)
         return {label: hash_of(path, key) for label, path in paths.items()}
-    if isinstance(source, TsvSource):
+    if isinstance(source, TsvSourceConfig):
         return {"tsv": hash_of(Path(source.tsv), key), "columns": f"{source.src_column}, {source.tgt_column}"}
-    if isinstance(source, JsonlSource):
+    if isinstance(source, JsonlSourceConfig):
         fields = f"{source.src_field or src}, {source.tgt_field or tgt}"
         return {"jsonl": hash_of(Path(source.jsonl), key), "fields": fields}
-    if isinstance(source, HubSource):
+    if isinstance(source, HubSourceConfig):
         parts = {
             "config": source.config or "default",
             "split": source.split or SPLITS[role],
@@ -90,13 +90,13 @@ def fingerprint(source: AnySource, role: Role, src: str, tgt: str, seed: int, ke
 
 
 def _read(source: AnySource, role: Role, src: str, tgt: str, seed: int, key: str) -> Pairs:
-    if isinstance(source, FilesSource):
+    if isinstance(source, FilesSourceConfig):
         return _read_files(_files(source, src, tgt), key)
-    if isinstance(source, TsvSource):
+    if isinstance(source, TsvSourceConfig):
         return _read_tsv(source, key)
-    if isinstance(source, JsonlSource):
+    if isinstance(source, JsonlSourceConfig):
         return _read_jsonl(source, source.src_field or src, source.tgt_field or tgt, key)
-    if isinstance(source, HubSource):
+    if isinstance(source, HubSourceConfig):
         return _read_hub(source, source.split or SPLITS[role], src, tgt, key)
     from seq2seq.data import builtin  # noqa: PLC0415 - Babel is needed for this source alone
 
@@ -117,7 +117,7 @@ def _read_files(paths: list[Path], key: str) -> Pairs:
         yield src, tgt
 
 
-def _read_tsv(source: TsvSource, key: str) -> Pairs:
+def _read_tsv(source: TsvSourceConfig, key: str) -> Pairs:
     path, last = Path(source.tsv), max(source.src_column, source.tgt_column)
     for number, line in enumerate(read_lines(path, key), 1):
         columns = line.split("\t")
@@ -127,7 +127,7 @@ def _read_tsv(source: TsvSource, key: str) -> Pairs:
         yield _one_line(columns[source.src_column]), _one_line(columns[source.tgt_column])
 
 
-def _read_jsonl(source: JsonlSource, src: str, tgt: str, key: str) -> Pairs:
+def _read_jsonl(source: JsonlSourceConfig, src: str, tgt: str, key: str) -> Pairs:
     path = Path(source.jsonl)
     for number, line in enumerate(read_lines(path, key), 1):
         if not line.strip():
@@ -163,7 +163,7 @@ def _open(path: Path) -> IO[bytes]:
     return cast(IO[bytes], lzma.open(path)) if path.suffix == ".xz" else open(path, "rb")
 
 
-def _files(source: FilesSource, src: str, tgt: str) -> list[Path]:
+def _files(source: FilesSourceConfig, src: str, tgt: str) -> list[Path]:
     files = source.files
     names = [files.replace("{lang}", lang) for lang in (src, tgt)] if isinstance(files, str) else files
     return [Path(name) for name in names]
@@ -184,7 +184,7 @@ def hash_of(path: Path, key: str) -> str:
 # --- data sets -------------------------------------------------------------------------------------------------------
 
 
-def _read_hub(source: HubSource, split: str, src: str, tgt: str, key: str) -> Pairs:
+def _read_hub(source: HubSourceConfig, split: str, src: str, tgt: str, key: str) -> Pairs:
     sides = [
         ([source.src_field] if source.src_field else [src, f"translation.{src}"], "src_field"),
         ([source.tgt_field] if source.tgt_field else [tgt, f"translation.{tgt}"], "tgt_field"),
@@ -208,7 +208,7 @@ def _read_hub(source: HubSource, split: str, src: str, tgt: str, key: str) -> Pa
         _fail(key, source.hub, f"{what[:300].rstrip('.')}; {mend}")
 
 
-def _load(source: HubSource, split: str, key: str) -> Any:
+def _load(source: HubSourceConfig, split: str, key: str) -> Any:
     """The split as a `datasets.Dataset`, memory-mapped, or an `IterableDataset`; never with code from the hub."""
     import datasets  # noqa: PLC0415 - takes a second
 
@@ -227,7 +227,7 @@ def _load(source: HubSource, split: str, key: str) -> Any:
     return saved
 
 
-def _local(source: HubSource, key: str) -> Path | None:
+def _local(source: HubSourceConfig, key: str) -> Path | None:
     """The data set's folder; None where it is the hub's. (A recipe's paths are absolute once it is read.)"""
     folder = Path(source.hub)
     if not folder.is_absolute() or folder.is_dir():
@@ -290,10 +290,10 @@ def _unreadable(path: Path, key: str, error: Exception) -> NoReturn:
 
 def _name(source: AnySource, src: str, tgt: str) -> list[str]:
     """What a source is called in an error."""
-    if isinstance(source, FilesSource):
+    if isinstance(source, FilesSourceConfig):
         return [str(path) for path in _files(source, src, tgt)]
-    if isinstance(source, TsvSource):
+    if isinstance(source, TsvSourceConfig):
         return [source.tsv]
-    if isinstance(source, JsonlSource):
+    if isinstance(source, JsonlSourceConfig):
         return [source.jsonl]
-    return [source.hub if isinstance(source, HubSource) else source.builtin]
+    return [source.hub if isinstance(source, HubSourceConfig) else source.builtin]

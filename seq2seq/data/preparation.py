@@ -17,8 +17,8 @@ from seq2seq.data.cleaning import DROPPED_BY, Cleaner, Overlap, drop_by_length
 from seq2seq.data.corpus import read_pairs
 from seq2seq.data.tokenization import EOS, UNK, Tokenizer, train_tokenizers
 from seq2seq.errors import UserError
-from seq2seq.recipe import AnyTokenizer, Data
-from seq2seq.run_folder import write_json
+from seq2seq.files import write_json
+from seq2seq.recipe import AnyTokenizer, DataConfig
 
 ROWS = 2000
 """Pairs that are encoded and written at once."""
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 def prepare(
-    data: Data, tokenizer: AnyTokenizer, seed: int, folder: Path, progress: Callable[[str], None] = lambda _: None
+    data: DataConfig, tokenizer: AnyTokenizer, seed: int, folder: Path, progress: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
     """Read, clean, learn the vocabulary, encode. Memory stays flat, however much training data there is.
 
@@ -96,7 +96,7 @@ def prepare(
     return audit
 
 
-def _read_evaluation(data: Data, seed: int) -> dict[str, list[Pair]]:
+def _read_evaluation(data: DataConfig, seed: int) -> dict[str, list[Pair]]:
     """The pairs of the validation and test sets, by the names of their files."""
     sets = {"valid": list(read_pairs(data.valid, "valid", data.src, data.tgt, seed, "data.valid"))}
     if not any(src.strip() and tgt.strip() for src, tgt in sets["valid"]):
@@ -115,7 +115,7 @@ def _save(tokenizers: tuple[Tokenizer, Tokenizer], joint: bool, folder: Path) ->
 
 
 def _write_train(
-    cleaner: Cleaner, data: Data, tokenizers: tuple[Tokenizer, Tokenizer], after: Overlap, path: Path
+    cleaner: Cleaner, data: DataConfig, tokenizers: tuple[Tokenizer, Tokenizer], after: Overlap, path: Path
 ) -> dict[str, Any]:
     """Encode the cleaner's pairs, drop the too long ones, write the others; returns their part of the audit."""
     statistics, schema = Statistics(), ALIGNED if any(data.alignments) else TRAIN

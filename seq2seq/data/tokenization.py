@@ -19,8 +19,8 @@ import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
 from seq2seq.errors import UserError
-from seq2seq.recipe import AnyTokenizer, BpeTokenizer, CharTokenizer, UnigramTokenizer
-from seq2seq.run_folder import write_text
+from seq2seq.files import write_text
+from seq2seq.recipe import AnyTokenizer, BpeTokenizerConfig, CharTokenizerConfig, UnigramTokenizerConfig
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 SPECIAL = ["<pad>", "<s>", "</s>", "<unk>"]
@@ -117,7 +117,7 @@ def _words(text: str, offsets: list[tuple[int, int]]) -> list[int]:
     return [bisect_right(ends, end - 1) for _, end in offsets]
 
 
-def train_tokenizers(section: AnyTokenizer, sources: Texts, targets: Texts) -> tuple[Tokenizer, Tokenizer]:
+def train_tokenizers(config: AnyTokenizer, sources: Texts, targets: Texts) -> tuple[Tokenizer, Tokenizer]:
     """The source's and the target's tokenizer, the same object where they are joint.
 
     The same text gives the same tokens and ids, on any number of threads; but for unigram, whose probabilities the
@@ -129,10 +129,10 @@ def train_tokenizers(section: AnyTokenizer, sources: Texts, targets: Texts) -> t
     Raises:
         UserError: there is no text, or the vocabulary is too small for its characters.
     """
-    if section.joint:
-        tokenizer = _train(section, lambda: itertools.chain(_sample(sources), _sample(targets)))
+    if config.joint:
+        tokenizer = _train(config, lambda: itertools.chain(_sample(sources), _sample(targets)))
         return tokenizer, tokenizer
-    return _train(section, lambda: _sample(sources)), _train(section, lambda: _sample(targets))
+    return _train(config, lambda: _sample(sources)), _train(config, lambda: _sample(targets))
 
 
 def _sample(texts: Texts) -> Iterator[str]:
@@ -143,20 +143,20 @@ def _sample(texts: Texts) -> Iterator[str]:
     return (text for i, text in enumerate(texts()) if (i + 1) * limit // count > i * limit // count)
 
 
-def _train(section: AnyTokenizer, texts: Texts) -> Tokenizer:
+def _train(config: AnyTokenizer, texts: Texts) -> Tokenizer:
     if not any(text.strip() for text in texts()):
         raise UserError("data.train: the tokenizer has no text to learn from; give training data that holds some")
-    form = section.normalization
-    if isinstance(section, BpeTokenizer):
-        alphabet = _alphabet(form, texts, section.vocab_size)
-        return Tokenizer(_train_bpe(form, texts, alphabet, section.vocab_size, section.min_frequency))
-    if isinstance(section, UnigramTokenizer):
-        return Tokenizer(_train_unigram(form, texts, _alphabet(form, texts, section.vocab_size), section.vocab_size))
-    if isinstance(section, CharTokenizer):
-        pieces = SPECIAL + _alphabet(form, texts, None, section.min_frequency)
+    form = config.normalization
+    if isinstance(config, BpeTokenizerConfig):
+        alphabet = _alphabet(form, texts, config.vocab_size)
+        return Tokenizer(_train_bpe(form, texts, alphabet, config.vocab_size, config.min_frequency))
+    if isinstance(config, UnigramTokenizerConfig):
+        return Tokenizer(_train_unigram(form, texts, _alphabet(form, texts, config.vocab_size), config.vocab_size))
+    if isinstance(config, CharTokenizerConfig):
+        pieces = SPECIAL + _alphabet(form, texts, None, config.min_frequency)
         vocabulary = {piece: i for i, piece in enumerate(pieces)}
         return Tokenizer(_around(models.BPE(vocabulary, [], unk_token=SPECIAL[UNK]), form))  # no merges: characters
-    return Tokenizer(_train_words(form, texts, section.vocab_size, section.min_frequency))
+    return Tokenizer(_train_words(form, texts, config.vocab_size, config.min_frequency))
 
 
 def _around(model: models.Model, form: str) -> tokenizers.Tokenizer:

@@ -63,7 +63,7 @@ def beam_search(
     model: Model,
     src: Int[Tensor, "batch src_len"],
     src_lengths: Int[Tensor, " batch"],
-    settings: recipe.Decoding,
+    settings: recipe.DecodingConfig,
     n_best: int = 1,
 ) -> list[list[Hypothesis]]:
     """The n best finished hypotheses of each sentence, best first; no two have the same tokens.
@@ -137,7 +137,7 @@ def normalize(log_probability: Tensor, length: Tensor | int, penalty: recipe.Any
 
 
 def _collect(
-    search: Search, scores: Tensor, parents: Tensor, tokens: Tensor, settings: recipe.Decoding, n_best: int
+    search: Search, scores: Tensor, parents: Tensor, tokens: Tensor, settings: recipe.DecodingConfig, n_best: int
 ) -> None:
     """Keep the hypotheses that end here; only those that rank within the beam count."""
     width = settings.beam_size
@@ -160,7 +160,7 @@ def _collect(
 
 
 def _advance(
-    search: Search, scores: Tensor, parents: Tensor, tokens: Tensor, settings: recipe.Decoding, n_best: int
+    search: Search, scores: Tensor, parents: Tensor, tokens: Tensor, settings: recipe.DecodingConfig, n_best: int
 ) -> None:
     """Go on with the best hypotheses that have not ended, in the sentences that are not finished."""
     scores = scores.masked_fill(tokens == EOS, -torch.inf)
@@ -180,7 +180,7 @@ def _advance(
 
 
 def _finished(
-    search: Search, best_open: Float[Tensor, " open"], settings: recipe.Decoding, n_best: int
+    search: Search, best_open: Float[Tensor, " open"], settings: recipe.DecodingConfig, n_best: int
 ) -> Bool[Tensor, " open"]:
     """Whether no open hypothesis of a sentence can enter its n best any more.
 

@@ -11,9 +11,9 @@ import torch
 from seq2seq import recipe
 from seq2seq.bundle import Bundle
 from seq2seq.data.batching import pad
-from seq2seq.data.languages import has_spaces
 from seq2seq.data.tokenization import EOS, Tokenizer
 from seq2seq.decoding.beam_search import Hypothesis, Model, beam_search
+from seq2seq.languages import has_spaces
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Translator:
         batch_size: sentences translated together; changes speed and memory, never a translation (in fp32).
     """
 
-    def __init__(self, bundle: Bundle, settings: recipe.Decoding | None = None, batch_size: int = 32) -> None:
+    def __init__(self, bundle: Bundle, settings: recipe.DecodingConfig | None = None, batch_size: int = 32) -> None:
         self.bundle = bundle
         self.settings = settings or bundle.config.decoding
         self.batch_size = batch_size
@@ -99,7 +99,7 @@ class Translator:
 def search_all(
     model: Model,
     sentences: Sequence[Sequence[int]],
-    settings: recipe.Decoding,
+    settings: recipe.DecodingConfig,
     device: torch.device,
     batch_size: int = 32,
     n_best: int = 1,

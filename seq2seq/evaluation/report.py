@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from seq2seq.data.languages import has_spaces
 from seq2seq.evaluation import charts, metrics
 from seq2seq.evaluation.metrics import LABELS, LengthBucket, Score, score_by_length, sentence_chrf
+from seq2seq.languages import has_spaces
 
 SENTENCES_SHOWN = 5
 """Of the worst, of the typical and of the best translations of a test set."""

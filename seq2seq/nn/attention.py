@@ -205,25 +205,25 @@ class MultiHeadAttention(Attention):
         return x.view(*x.shape[:-1], self.heads, -1).transpose(1, 2)
 
 
-def make_attention(section: recipe.AnyAttention, query_size: int, memory_size: int) -> Attention | None:  # noqa: PLR0911
+def make_attention(config: recipe.AnyAttention, query_size: int, memory_size: int) -> Attention | None:  # noqa: PLR0911
     """The attention that a recipe names; None for `none`."""
-    match section:
-        case recipe.NoAttention():
+    match config:
+        case recipe.NoAttentionConfig():
             return None
-        case recipe.LastState():
+        case recipe.LastStateAttentionConfig():
             return LastStateAttention()
-        case recipe.BahdanauAttention():
-            return AdditiveAttention(query_size, memory_size, section.size or query_size)
-        case recipe.ScaledDotAttention():
+        case recipe.BahdanauAttentionConfig():
+            return AdditiveAttention(query_size, memory_size, config.size or query_size)
+        case recipe.ScaledDotAttentionConfig():
             return GeneralAttention(query_size, memory_size, 1 / math.sqrt(query_size))
-        case recipe.LocalAttention():
-            return LocalAttention(query_size, memory_size, section.window)
-        case recipe.LocationAttention():
-            return LocationAttention(query_size, memory_size, section.filters, section.reach)
-        case recipe.CoverageAttention():
+        case recipe.LocalAttentionConfig():
+            return LocalAttention(query_size, memory_size, config.window)
+        case recipe.LocationAttentionConfig():
+            return LocationAttention(query_size, memory_size, config.filters, config.reach)
+        case recipe.CoverageAttentionConfig():
             return CoverageAttention(query_size, memory_size)
-        case recipe.MultiHeadAttention():
-            return MultiHeadAttention(query_size, memory_size, section.heads, section.score == "additive")
-    if section.kind == "luong_concat":
+        case recipe.MultiHeadAttentionConfig():
+            return MultiHeadAttention(query_size, memory_size, config.heads, config.score == "additive")
+    if config.kind == "luong_concat":
         return AdditiveAttention(query_size, memory_size, query_size)
-    return GeneralAttention(query_size, memory_size) if section.kind == "luong_general" else DotAttention()
+    return GeneralAttention(query_size, memory_size) if config.kind == "luong_general" else DotAttention()

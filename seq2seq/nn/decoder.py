@@ -70,9 +70,9 @@ class Readout(nn.Module):
 class Decoder(nn.Module):
     """Recurrent layers, attention queried by one of their states, and the readout."""
 
-    def __init__(self, section: recipe.Model, output_size: int) -> None:
+    def __init__(self, config: recipe.ModelConfig, output_size: int) -> None:
         super().__init__()
-        decoder, context_size, embedding = section.decoder, section.memory_size, section.embedding.size
+        decoder, context_size, embedding = config.decoder, config.memory_size, config.embedding.size
         self.attend, self.feeding = decoder.attend, decoder.input_feeding
         self.fed_size = context_size if self.attend == "first" else output_size
         joined = {"top": self.fed_size * self.feeding, "first": self.fed_size * self.feeding, "previous": context_size}
@@ -122,7 +122,7 @@ class Decoder(nn.Module):
         """
         state, masks = self.start(memory), self.masks(embedded)
         if state.fed is None and state.history is None and self.attend != "previous":
-            view = _View(self, memory, None)
+            view = AttentionStep(self, memory, None)
             hidden, _ = self.stack(embedded, memory.first, masks, view.look if self.attend == "first" else None)
             output = self._read(hidden, view, embedded)
             keep([view.weights], looks)
@@ -147,7 +147,7 @@ class Decoder(nn.Module):
         masks: Masks = NO_MASKS,
     ) -> tuple[Float[Tensor, "batch beam output"], DecoderState]:
         """One token of every hypothesis: its attentional state, and the next state."""
-        view = _View(self, memory, state.history)
+        view = AttentionStep(self, memory, state.history)
         fed = view.look(state.layers[-1][0]) if self.attend == "previous" else state.fed
         x = embedded if fed is None else torch.cat([embedded, fed.to(embedded.dtype)], -1)
         hidden, layers = self.stack.step(x, state.layers, masks, view.look if self.attend == "first" else None)
@@ -159,7 +159,7 @@ class Decoder(nn.Module):
         """Dropout masks that hold for all steps of a sentence."""
         return self.stack.masks(embedded)
 
-    def _read(self, hidden: Tensor, view: "_View", embedded: Tensor) -> Tensor:
+    def _read(self, hidden: Tensor, view: "AttentionStep", embedded: Tensor) -> Tensor:
         if self.attend == "top" and self.attention is not None:
             view.look(hidden)
         output: Tensor = self.readout(hidden, view.context, embedded)
@@ -173,7 +173,7 @@ def keep(weights: list[Tensor | None], looks: list[Tensor] | None) -> None:
         looks.append(torch.cat(given, 1))
 
 
-class _View:
+class AttentionStep:
     """One look at the memory: the context, and the weights that made it."""
 
     def __init__(self, decoder: Decoder, memory: Memory, history: Tensor | None) -> None:

@@ -39,10 +39,10 @@ class Memory:
 class Encoder(nn.Module):
     """Recurrent layers over the source, and the bridge to the decoder."""
 
-    def __init__(self, section: recipe.Model, states: int) -> None:
+    def __init__(self, config: recipe.ModelConfig, states: int) -> None:
         super().__init__()
-        self.stack = EncoderStack(section.encoder, section.embedding.size)
-        self.bridge = Bridge(section, states)
+        self.stack = EncoderStack(config.encoder, config.embedding.size)
+        self.bridge = Bridge(config, states)
 
     def forward(
         self,
@@ -67,12 +67,12 @@ class Bridge(nn.Module):
     copy: layer to layer, h to h and c to c (Sutskever et al. 2014).
     """
 
-    def __init__(self, section: recipe.Model, states: int) -> None:
+    def __init__(self, config: recipe.ModelConfig, states: int) -> None:
         super().__init__()
-        self.kind, self.states = section.bridge, states
-        self.layers, self.size = section.decoder.layers, section.decoder.hidden_size
+        self.kind, self.states = config.bridge, states
+        self.layers, self.size = config.decoder.layers, config.decoder.hidden_size
         if self.kind == "project":
-            top = section.encoder.hidden_size * len(section.encoder.directions[-1])
+            top = config.encoder.hidden_size * len(config.encoder.directions[-1])
             self.weight = nn.Linear(top, self.layers * states * self.size)
 
     def forward(self, finals: list[State]) -> list[State]:

@@ -8,44 +8,44 @@ from torch import Tensor, nn
 from seq2seq import recipe
 
 
-def initialize(model: nn.Module, section: recipe.Initializer | None) -> None:
+def initialize(model: nn.Module, config: recipe.Initializer | None) -> None:
     """Set the weights of embeddings and linear layers (recurrent cells set their own, as their recipe says).
 
     Args:
-        section: how; None: embeddings normal with deviation 1/sqrt(size), linear layers as Glorot & Bengio 2010.
+        config: how; None: embeddings normal with deviation 1/sqrt(size), linear layers as Glorot & Bengio 2010.
             Padding's embedding and biases are 0.
     """
     for module in model.modules():
         if isinstance(module, nn.Embedding):
-            normal = recipe.NormalInitializer(kind="normal", deviation=module.embedding_dim**-0.5)
-            fill(module.weight, section or normal, module.embedding_dim)
+            normal = recipe.NormalInitializerConfig(kind="normal", deviation=module.embedding_dim**-0.5)
+            fill(module.weight, config or normal, module.embedding_dim)
             if module.padding_idx is not None:
                 nn.init.zeros_(module.weight[module.padding_idx : module.padding_idx + 1].detach())
         elif isinstance(module, nn.Linear):
-            fill(module.weight, section or recipe.PlainInitializer(kind="glorot_uniform"), module.in_features)
+            fill(module.weight, config or recipe.PlainInitializerConfig(kind="glorot_uniform"), module.in_features)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
 
 
 @torch.no_grad()
-def fill(weight: Tensor | None, section: recipe.Initializer, hidden_size: int) -> None:
+def fill(weight: Tensor | None, config: recipe.Initializer, hidden_size: int) -> None:
     """Fill a weight [gates * hidden, inputs] or bias [gates * hidden] as a recipe says; None: do nothing."""
     if weight is None or weight.numel() == 0:
         return
-    if isinstance(section, recipe.UniformInitializer):
-        bound = section.range if section.range is not None else 1 / math.sqrt(hidden_size)
+    if isinstance(config, recipe.UniformInitializerConfig):
+        bound = config.range if config.range is not None else 1 / math.sqrt(hidden_size)
         nn.init.uniform_(weight, -bound, bound)
-    elif isinstance(section, recipe.NormalInitializer):
-        nn.init.normal_(weight, 0, section.deviation)
-    elif section.kind == "zeros":
+    elif isinstance(config, recipe.NormalInitializerConfig):
+        nn.init.normal_(weight, 0, config.deviation)
+    elif config.kind == "zeros":
         nn.init.zeros_(weight)
-    elif section.kind == "ones":
+    elif config.kind == "ones":
         nn.init.ones_(weight)
-    elif section.kind == "identity":  # of each gate (Le et al. 2015)
+    elif config.kind == "identity":  # of each gate (Le et al. 2015)
         blocks = weight.reshape(-1, hidden_size, weight.shape[-1] if weight.dim() > 1 else 1)
         weight.copy_(torch.eye(*blocks.shape[1:], dtype=weight.dtype).expand_as(blocks).reshape(weight.shape))
     else:
-        _fill_by_fan(weight if weight.dim() > 1 else weight.unsqueeze(1), section.kind)
+        _fill_by_fan(weight if weight.dim() > 1 else weight.unsqueeze(1), config.kind)
 
 
 def _fill_by_fan(weight: Tensor, kind: str) -> None:

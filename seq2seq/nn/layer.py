@@ -21,7 +21,7 @@ Order = Int[Tensor, "time batch"]
 
 
 @dataclass(frozen=True)
-class Inside:
+class SequenceMask:
     """Which positions of a batch belong to its sentences, and the orders in which they are read."""
 
     mask: Bool[Tensor, "time batch"]
@@ -35,7 +35,7 @@ class Inside:
     back_from_backward: Order
 
     @classmethod
-    def of_lengths(cls, lengths: Int[Tensor, " batch"], time: int) -> "Inside":
+    def of_lengths(cls, lengths: Int[Tensor, " batch"], time: int) -> "SequenceMask":
         """Sentences that begin at position 0, each at least one token long."""
         positions = torch.arange(time, device=lengths.device).unsqueeze(1)
         mask = positions < lengths
@@ -43,7 +43,7 @@ class Inside:
         return cls(mask, lengths, int(lengths.min()), None, backward, None, backward)
 
     @classmethod
-    def of_mask(cls, mask: Bool[Tensor, "time batch"]) -> "Inside":
+    def of_mask(cls, mask: Bool[Tensor, "time batch"]) -> "SequenceMask":
         """Sentences whose positions lie anywhere.
 
         Raises:
@@ -75,30 +75,30 @@ class Layer(nn.Module):
     """A cell over time.
 
     Args:
-        section: the stack that the layer belongs to.
+        config: the stack that the layer belongs to.
         input_size: numbers of x_t.
         reverse: read from the end of each sentence to its beginning (Keras: go_backwards).
     """
 
-    def __init__(self, section: recipe.Stack, input_size: int, reverse: bool = False) -> None:
+    def __init__(self, config: recipe.StackConfig, input_size: int, reverse: bool = False) -> None:
         super().__init__()
-        self.cell = make_cell(section.cell, input_size, section.hidden_size)
-        self.reverse, self.zoneout, self.recurrent_dropout = reverse, section.zoneout, section.recurrent_dropout
-        self.activity_regularizer = section.cell.activity_regularizer
+        self.cell = make_cell(config.cell, input_size, config.hidden_size)
+        self.reverse, self.zoneout, self.recurrent_dropout = reverse, config.zoneout, config.recurrent_dropout
+        self.activity_regularizer = config.cell.activity_regularizer
         self.kept: list[Float[Tensor, "batch time hidden"]] = []
         """The h_t computed in training that a penalty is yet to be taken of (`regularization.activity_penalty`)."""
-        if section.weight_dropout > 0:
+        if config.weight_dropout > 0:
             for cell in self.cell.modules():
                 if isinstance(cell, Cell) and getattr(cell, "recurrent_kernel", None) is not None:
                     parametrize.register_parametrization(
-                        cell, "recurrent_kernel", WeightDropout(section.weight_dropout), unsafe=True
+                        cell, "recurrent_kernel", WeightDropout(config.weight_dropout), unsafe=True
                     )
 
     def forward(
         self,
         x: Float[Tensor, "time batch input"],
         state: State | None = None,
-        inside: Inside | None = None,
+        inside: SequenceMask | None = None,
         mask: Mask = None,
         whole_state: bool = True,
     ) -> tuple[Float[Tensor, "time batch hidden"], State]:
@@ -143,7 +143,7 @@ class Layer(nn.Module):
         return dropout_mask(like, batch, self.cell.hidden_size, self.recurrent_dropout)
 
     def _run(
-        self, x: Tensor, state: State, inside: Inside | None, mask: Mask, whole_state: bool
+        self, x: Tensor, state: State, inside: SequenceMask | None, mask: Mask, whole_state: bool
     ) -> tuple[Tensor, State]:
         """Over sentences that begin at time 0."""
         cell = self.cell
@@ -162,7 +162,7 @@ class Layer(nn.Module):
         outputs, _ = cell.sequence(x, state)  # holds h at every end: faster than the packed kernel
         return outputs, (outputs[last],)
 
-    def _loop(self, x: Tensor, state: State, inside: Inside | None, mask: Mask) -> tuple[Tensor, State]:
+    def _loop(self, x: Tensor, state: State, inside: SequenceMask | None, mask: Mask) -> tuple[Tensor, State]:
         outputs = []
         for t, projected in enumerate(self.cell.project(x)):
             following = self._advance(projected, state, mask)

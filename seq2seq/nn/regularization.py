@@ -12,9 +12,9 @@ from seq2seq.nn.cells import Cell
 from seq2seq.nn.layer import Layer
 
 
-def penalty_of(values: Tensor, section: recipe.Regularizer) -> Tensor:
+def penalty_of(values: Tensor, config: recipe.RegularizerConfig) -> Tensor:
     """l1 * sum |w| + l2 * sum w^2, a scalar."""
-    return section.l1 * values.abs().sum() + section.l2 * values.square().sum()
+    return config.l1 * values.abs().sum() + config.l2 * values.square().sum()
 
 
 def weight_penalty(model: nn.Module) -> Tensor | None:
@@ -50,29 +50,29 @@ def constrain(model: nn.Module) -> None:
             weight.copy_(constrained(weight, constraint))
 
 
-def constrained(weight: Tensor, section: recipe.Constraint) -> Tensor:
+def constrained(weight: Tensor, config: recipe.Constraint) -> Tensor:
     """A weight [units, inputs] or a bias [units], as the constraint would have it (norms as Keras has them)."""
-    if section.kind == "non_negative":
+    if config.kind == "non_negative":
         return weight.clamp_min(0)
     norm = torch.linalg.vector_norm(weight, dim=-1, keepdim=True)
-    scale: Tensor = norm.clamp_max(section.max) if isinstance(section, recipe.MaxNorm) else torch.ones_like(norm)
+    scale: Tensor = norm.clamp_max(config.max) if isinstance(config, recipe.MaxNormConfig) else torch.ones_like(norm)
     result: Tensor = weight * scale / (1e-7 + norm)
     return result
 
 
-def _weights(model: nn.Module) -> Iterator[tuple[Tensor, recipe.Regularizer | None, recipe.Constraint | None]]:
+def _weights(model: nn.Module) -> Iterator[tuple[Tensor, recipe.RegularizerConfig | None, recipe.Constraint | None]]:
     """Every weight of every cell, with what its recipe says of it."""
     for cell in model.modules():
         if not isinstance(cell, Cell):
             continue
-        section = cell.section
+        config = cell.config
         own = dict(cell.named_parameters(recurse=False))
         if parametrize.is_parametrized(cell):
             own |= {name: cell.parametrizations[name].original for name in cell.parametrizations}  # type: ignore[index,union-attr]
         for name, weight in own.items():
             if name == "kernel":
-                yield weight, section.kernel_regularizer, section.kernel_constraint
+                yield weight, config.kernel_regularizer, config.kernel_constraint
             elif name == "recurrent_kernel":
-                yield weight, section.recurrent_regularizer, section.recurrent_constraint
+                yield weight, config.recurrent_regularizer, config.recurrent_constraint
             elif name in ("bias", "recurrent_bias"):
-                yield weight, section.bias_regularizer, section.bias_constraint
+                yield weight, config.bias_regularizer, config.bias_constraint

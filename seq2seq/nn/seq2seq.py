@@ -22,29 +22,29 @@ class Seq2Seq(nn.Module):
     """A recurrent encoder-decoder.
 
     Args:
-        section: the recipe's `model`.
+        config: the recipe's `model`.
         src_vocab_size, tgt_vocab_size: tokens of each side; equal where the embeddings are tied three ways.
         padding_id: the token that stands for nothing.
     """
 
-    def __init__(self, section: recipe.Model, src_vocab_size: int, tgt_vocab_size: int, padding_id: int) -> None:
+    def __init__(self, config: recipe.ModelConfig, src_vocab_size: int, tgt_vocab_size: int, padding_id: int) -> None:
         super().__init__()
-        embedding = section.embedding
+        embedding = config.embedding
         self.src_embedding = nn.Embedding(src_vocab_size, embedding.size, padding_id)
         shared = embedding.tie == "all"
         self.tgt_embedding = self.src_embedding if shared else nn.Embedding(tgt_vocab_size, embedding.size, padding_id)
         tied = embedding.tie != "none"
-        output_size = embedding.size if tied else section.decoder.hidden_size
-        self.decoder = Decoder(section, output_size)
-        self.encoder = Encoder(section, self.decoder.states)
+        output_size = embedding.size if tied else config.decoder.hidden_size
+        self.decoder = Decoder(config, output_size)
+        self.encoder = Encoder(config, self.decoder.states)
         self.output = nn.Linear(output_size, tgt_vocab_size)
-        initialize(self, section.initializer)
+        initialize(self, config.initializer)
         if tied:
             self.output.weight = self.tgt_embedding.weight
         # A tied embedding is small, as an output layer must be; as an input it is scaled up.
         self.embedding_scale = 0.5 * math.sqrt(embedding.size) if tied else 1.0
         self.word_dropout = embedding.word_dropout
-        self.output_dropout = nn.Dropout(section.decoder.dropout)
+        self.output_dropout = nn.Dropout(config.decoder.dropout)
         self.padding_id = padding_id
         self.activity_penalty: Tensor | None = None
         """Of the last `forward` in training, summed over its sentences; None: the recipe asks for none."""

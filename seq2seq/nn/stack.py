@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seq2seq import recipe
 from seq2seq.nn.cells import State
-from seq2seq.nn.layer import Inside, Layer, dropout_mask
+from seq2seq.nn.layer import Layer, SequenceMask, dropout_mask
 
 
 class Connection(nn.Module):
@@ -67,17 +67,17 @@ class DecoderStack(nn.Module):
         context_size: numbers of the context that joins the input of every layer but the first.
     """
 
-    def __init__(self, section: recipe.Stack, input_size: int, context_size: int = 0) -> None:
+    def __init__(self, config: recipe.StackConfig, input_size: int, context_size: int = 0) -> None:
         super().__init__()
         self.sizes, layers, connections = [input_size], [], []
-        for layer in range(section.layers):
-            layers.append(Layer(section, self.sizes[-1] + (context_size if layer > 0 else 0)))
-            connections.append(Connection(section.connections, self.sizes[-1], section.hidden_size))
+        for layer in range(config.layers):
+            layers.append(Layer(config, self.sizes[-1] + (context_size if layer > 0 else 0)))
+            connections.append(Connection(config.connections, self.sizes[-1], config.hidden_size))
             self.sizes.append(connections[-1].output_size)
         self.layers = cast(Sequence[Layer], nn.ModuleList(layers))
         self.connections = nn.ModuleList(connections)
         self.output_size = self.sizes[-1]
-        self.rate = section.dropout
+        self.rate = config.dropout
 
     def masks(self, x: Float[Tensor, "batch time input"]) -> Masks:
         """New dropout masks for a batch; none when not training."""
@@ -147,19 +147,19 @@ class EncoderStack(nn.Module):
     where directions alternate, on top alone.
     """
 
-    def __init__(self, section: recipe.Encoder, input_size: int) -> None:
+    def __init__(self, config: recipe.EncoderConfig, input_size: int) -> None:
         super().__init__()
-        self.output_size = section.output_size(input_size, len(section.directions[-1]))
-        self.joined = section.direction != "bidirectional_alternating"
+        self.output_size = config.output_size(input_size, len(config.directions[-1]))
+        self.joined = config.direction != "bidirectional_alternating"
         self.sizes, layers, connections = [input_size], [], []
-        for directions in section.directions:
+        for directions in config.directions:
             joined = len(directions) if self.joined else 1
-            layers.append(nn.ModuleList(Layer(section, self.sizes[-1], letter == "b") for letter in directions))
-            connections.append(Connection(section.connections, self.sizes[-1], section.hidden_size * joined))
+            layers.append(nn.ModuleList(Layer(config, self.sizes[-1], letter == "b") for letter in directions))
+            connections.append(Connection(config.connections, self.sizes[-1], config.hidden_size * joined))
             self.sizes.append(connections[-1].output_size)
         self.layers = cast(Sequence[Sequence[Layer]], nn.ModuleList(layers))
         self.connections = nn.ModuleList(connections)
-        self.rate = section.dropout
+        self.rate = config.dropout
 
     def forward(
         self,
@@ -175,7 +175,7 @@ class EncoderStack(nn.Module):
         """
         x = self._drop(x.transpose(0, 1))
         lengths = torch.full((x.shape[1],), len(x), device=x.device) if lengths is None else lengths
-        inside = Inside.of_lengths(lengths, len(x))
+        inside = SequenceMask.of_lengths(lengths, len(x))
         columns, finals = [x, x] if not self.joined else [x], []
         for layers, connection in zip(self.layers, self.connections, strict=True):
             ins = columns if len(columns) == len(layers) else columns * len(layers)
@@ -186,7 +186,7 @@ class EncoderStack(nn.Module):
         outside = ~inside.mask.unsqueeze(-1)
         return torch.cat(columns, -1).masked_fill(outside, 0).transpose(0, 1), finals
 
-    def _run(self, layer: Layer, x: Tensor, inside: Inside, whole_state: bool) -> tuple[Tensor, State]:
+    def _run(self, layer: Layer, x: Tensor, inside: SequenceMask, whole_state: bool) -> tuple[Tensor, State]:
         return layer(x, None, inside, layer.recurrent_mask(x, x.shape[1]), whole_state)  # type: ignore[no-any-return]
 
     def _drop(self, x: Float[Tensor, "time batch size"]) -> Float[Tensor, "time batch size"]:

@@ -12,83 +12,91 @@ from pydantic import Field, model_validator
 
 from seq2seq.recipe.attention import (
     AnyAttention,
-    BahdanauAttention,
-    CoverageAttention,
-    LastState,
-    LocalAttention,
-    LocationAttention,
-    LuongAttention,
-    MultiHeadAttention,
-    NoAttention,
-    ScaledDotAttention,
+    BahdanauAttentionConfig,
+    CoverageAttentionConfig,
+    LastStateAttentionConfig,
+    LocalAttentionConfig,
+    LocationAttentionConfig,
+    LuongAttentionConfig,
+    MultiHeadAttentionConfig,
+    NoAttentionConfig,
+    ScaledDotAttentionConfig,
 )
+from seq2seq.recipe.base import Config, FileName, impossible, suggestion
 from seq2seq.recipe.cells import (
     ELEMENTWISE,
     AnyCell,
+    CellConfig,
     Constraint,
-    CustomCell,
-    Gru,
+    CustomCellConfig,
+    GruConfig,
     Initializer,
-    Lstm,
-    MaxNorm,
-    MinGru,
-    MinLstm,
-    NormalInitializer,
-    PlainConstraint,
-    PlainInitializer,
-    Regularizer,
-    Rnn,
-    Sru,
-    Ssru,
-    TransitionGru,
-    UniformInitializer,
-    Weights,
+    LstmConfig,
+    MaxNormConfig,
+    MinGruConfig,
+    MinLstmConfig,
+    NormalInitializerConfig,
+    PlainConstraintConfig,
+    PlainInitializerConfig,
+    RegularizerConfig,
+    RnnConfig,
+    SruConfig,
+    SsruConfig,
+    TransitionGruConfig,
+    UniformInitializerConfig,
 )
 from seq2seq.recipe.data import (
     SOURCE_KEYS,
     AnySource,
     AnyTokenizer,
-    BpeTokenizer,
-    BuiltinSource,
-    CharTokenizer,
-    Data,
-    FilesSource,
-    Filter,
-    HubSource,
-    JsonlSource,
-    Source,
-    Tokenizer,
-    TsvSource,
-    UnigramTokenizer,
-    WordTokenizer,
+    BpeTokenizerConfig,
+    BuiltinSourceConfig,
+    CharTokenizerConfig,
+    DataConfig,
+    FilesSourceConfig,
+    FilterConfig,
+    HubSourceConfig,
+    JsonlSourceConfig,
+    SourceConfig,
+    TokenizerConfig,
+    TsvSourceConfig,
+    UnigramTokenizerConfig,
+    WordTokenizerConfig,
     source_kind,
 )
-from seq2seq.recipe.decoding import AnyPenalty, AveragePenalty, Decoding, Evaluation, MaxLength, NoPenalty, WuPenalty
-from seq2seq.recipe.model import Decoder, Embedding, Encoder, Model, Stack
-from seq2seq.recipe.section import FileName, Section, impossible, suggestion
+from seq2seq.recipe.decoding import (
+    AnyPenalty,
+    AveragePenaltyConfig,
+    DecodingConfig,
+    EvaluationConfig,
+    MaxLengthConfig,
+    NoPenaltyConfig,
+    WuPenaltyConfig,
+)
+from seq2seq.recipe.model import DecoderConfig, EmbeddingConfig, EncoderConfig, ModelConfig, StackConfig
 from seq2seq.recipe.training import (
-    Adam,
-    AdamW,
+    AdamConfig,
+    AdamWConfig,
     AnyForcing,
     AnyOptimizer,
     AnySchedule,
-    Batch,
-    Checkpoints,
-    Constant,
-    ConstantForcing,
-    Cosine,
-    EarlyStopping,
-    InverseSigmoidForcing,
-    InverseSqrt,
-    LinearForcing,
-    MinimumRisk,
-    Plateau,
-    Sgd,
-    Training,
+    BatchConfig,
+    CheckpointsConfig,
+    ConstantForcingConfig,
+    ConstantScheduleConfig,
+    CosineScheduleConfig,
+    EarlyStoppingConfig,
+    InverseSigmoidForcingConfig,
+    InverseSqrtScheduleConfig,
+    LinearForcingConfig,
+    MinimumRiskConfig,
+    PlateauScheduleConfig,
+    SgdConfig,
+    TrainingConfig,
 )
 
 
-class Recipe(Section):
+class Recipe(Config):
     """One experiment: data, tokenizer, model, training, decoding, evaluation."""
 
     name: FileName
@@ -97,17 +105,17 @@ class Recipe(Section):
     """The run folder, counted from where the command is run. Default: runs/NAME."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     """Of every random choice."""
-    data: Data
+    data: DataConfig
     """Where the parallel text comes from, and what is kept of it."""
-    tokenizer: AnyTokenizer = BpeTokenizer()
+    tokenizer: AnyTokenizer = BpeTokenizerConfig()
     """How text becomes tokens."""
-    model: Model = Model()
+    model: ModelConfig = ModelConfig()
     """The encoder-decoder."""
-    training: Training = Training()
+    training: TrainingConfig = TrainingConfig()
     """How the model learns."""
-    decoding: Decoding = Decoding()
+    decoding: DecodingConfig = DecodingConfig()
     """How translations are searched for."""
-    evaluation: Evaluation = Evaluation()
+    evaluation: EvaluationConfig = EvaluationConfig()
     """How the translations of test sets are scored."""
 
     @model_validator(mode="before")

@@ -6,22 +6,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seq2seq.recipe.section import Positive, Section, named
+from seq2seq.recipe.base import Config, Positive, named
 
 
-class NoAttention(Section):
+class NoAttentionConfig(Config):
     """The decoder sees the source through its first state alone (Sutskever et al. 2014)."""
 
     kind: Literal["none"]
 
 
-class LastState(Section):
+class LastStateAttentionConfig(Config):
     """All on the last position: the fixed summary that every step sees (Cho et al. 2014)."""
 
     kind: Literal["last_state"]
 
 
-class BahdanauAttention(Section):
+class BahdanauAttentionConfig(Config):
     """Additive: v . tanh(W q + U k) (Bahdanau et al. 2015, section 3.1)."""
 
     kind: Literal["bahdanau"]
@@ -29,19 +29,19 @@ class BahdanauAttention(Section):
     """Units of the scoring layer. Default: the decoder's hidden size."""
 
 
-class LuongAttention(Section):
+class LuongAttentionConfig(Config):
     """Dot q . k, general q . W k, or concat v . tanh(W [q; k]) (Luong et al. 2015, equation 8)."""
 
     kind: Literal["luong_dot", "luong_general", "luong_concat"] = "luong_general"
 
 
-class ScaledDotAttention(Section):
+class ScaledDotAttentionConfig(Config):
     """q . W k / sqrt(size) (Vaswani et al. 2017, equation 1)."""
 
     kind: Literal["scaled_dot"]
 
 
-class LocalAttention(Section):
+class LocalAttentionConfig(Config):
     """Around a predicted position, by `general` scores (Luong et al. 2015, section 3.2, local-p)."""
 
     kind: Literal["local_p"]
@@ -49,7 +49,7 @@ class LocalAttention(Section):
     """D: positions seen on each side of the predicted one."""
 
 
-class MultiHeadAttention(Section):
+class MultiHeadAttentionConfig(Config):
     """Several views side by side (Vaswani et al. 2017, section 3.2.2; additive: RNMT+, Chen et al. 2018)."""
 
     kind: Literal["multi_head"]
@@ -59,7 +59,7 @@ class MultiHeadAttention(Section):
     """How each view scores."""
 
 
-class LocationAttention(Section):
+class LocationAttentionConfig(Config):
     """Additive, and by where the last step looked (Chorowski et al. 2015, equations 8 and 9)."""
 
     kind: Literal["location"]
@@ -69,22 +69,22 @@ class LocationAttention(Section):
     """Source positions on each side that a filter spans."""
 
 
-class CoverageAttention(Section):
+class CoverageAttentionConfig(Config):
     """Additive, and by how much each position has been looked at so far (Tu et al. 2016; See et al. 2017, eq. 11)."""
 
     kind: Literal["coverage"]
 
 
 _Attention = Annotated[
-    NoAttention
-    | LastState
-    | BahdanauAttention
-    | LuongAttention
-    | ScaledDotAttention
-    | LocalAttention
-    | MultiHeadAttention
-    | LocationAttention
-    | CoverageAttention,
+    NoAttentionConfig
+    | LastStateAttentionConfig
+    | BahdanauAttentionConfig
+    | LuongAttentionConfig
+    | ScaledDotAttentionConfig
+    | LocalAttentionConfig
+    | MultiHeadAttentionConfig
+    | LocationAttentionConfig
+    | CoverageAttentionConfig,
     Field(discriminator="kind"),
 ]
-AnyAttention = Annotated[_Attention, named(_Attention, LuongAttention)]
+AnyAttention = Annotated[_Attention, named(_Attention, LuongAttentionConfig)]

@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from seq2seq.recipe.section import Positive, Section, impossible, named
+from seq2seq.recipe.base import Config, Positive, impossible, named
 
 Activation = Literal[
     "tanh", "relu", "identity", "sigmoid", "hard_sigmoid", "elu", "selu", "gelu", "silu", "softplus", "softsign"
 ]
 
 
-class PlainInitializer(Section):
+class PlainInitializerConfig(Config):
     """Glorot & Bengio 2010; He et al. 2015; orthogonal (Saxe et al. 2014); or the same number everywhere."""
 
     kind: Literal[
@@ -24,7 +24,7 @@ class PlainInitializer(Section):
     ]
 
 
-class UniformInitializer(Section):
+class UniformInitializerConfig(Config):
     """Uniform between -range and range."""
 
     kind: Literal["uniform"]
@@ -32,7 +32,7 @@ class UniformInitializer(Section):
     """null: 1/sqrt(hidden size), as torch's recurrent layers."""
 
 
-class NormalInitializer(Section):
+class NormalInitializerConfig(Config):
     """Normal with mean 0."""
 
     kind: Literal["normal"]
@@ -40,11 +40,13 @@ class NormalInitializer(Section):
     """Standard deviation."""
 
 
-_Initializer = Annotated[PlainInitializer | UniformInitializer | NormalInitializer, Field(discriminator="kind")]
+_Initializer = Annotated[
+    PlainInitializerConfig | UniformInitializerConfig | NormalInitializerConfig, Field(discriminator="kind")
+]
 Initializer = Annotated[_Initializer, named(_Initializer)]
 
 
-class Regularizer(Section):
+class RegularizerConfig(Config):
     """Added to the loss of each update: l1 * sum |w| + l2 * sum w^2."""
 
     l1: Annotated[float, Field(ge=0)] = 0.0
@@ -53,7 +55,7 @@ class Regularizer(Section):
     """Factor of the sum of squares; 0: none."""
 
 
-class MaxNorm(Section):
+class MaxNormConfig(Config):
     """The weights into each unit are scaled down to this norm where they exceed it (Srivastava et al. 2014)."""
 
     kind: Literal["max_norm"]
@@ -61,34 +63,34 @@ class MaxNorm(Section):
     """The largest norm."""
 
 
-class PlainConstraint(Section):
+class PlainConstraintConfig(Config):
     """Negative weights become 0; or the weights into each unit are scaled to norm 1."""
 
     kind: Literal["non_negative", "unit_norm"]
 
 
-_Constraint = Annotated[MaxNorm | PlainConstraint, Field(discriminator="kind")]
+_Constraint = Annotated[MaxNormConfig | PlainConstraintConfig, Field(discriminator="kind")]
 Constraint = Annotated[_Constraint, named(_Constraint)]
 
 
-class Weights(Section):
+class CellConfig(Config):
     """What can be set of every cell's weights: W_x (kernel), W_h (recurrent) and b (bias)."""
 
     use_bias: bool = True
     """Whether there is a b at all."""
-    kernel_initializer: Initializer = UniformInitializer(kind="uniform")
+    kernel_initializer: Initializer = UniformInitializerConfig(kind="uniform")
     """What W_x begins with."""
-    recurrent_initializer: Initializer = UniformInitializer(kind="uniform")
+    recurrent_initializer: Initializer = UniformInitializerConfig(kind="uniform")
     """What W_h begins with."""
-    bias_initializer: Initializer = PlainInitializer(kind="zeros")
+    bias_initializer: Initializer = PlainInitializerConfig(kind="zeros")
     """What b begins with."""
-    kernel_regularizer: Regularizer | None = None
+    kernel_regularizer: RegularizerConfig | None = None
     """A penalty on W_x."""
-    recurrent_regularizer: Regularizer | None = None
+    recurrent_regularizer: RegularizerConfig | None = None
     """A penalty on W_h."""
-    bias_regularizer: Regularizer | None = None
+    bias_regularizer: RegularizerConfig | None = None
     """A penalty on b."""
-    activity_regularizer: Regularizer | None = None
+    activity_regularizer: RegularizerConfig | None = None
     """A penalty on the outputs h_t, the mean over sentences of each one's sum."""
     kernel_constraint: Constraint | None = None
     """Imposed after each update."""
@@ -98,7 +100,7 @@ class Weights(Section):
     """Imposed after each update; the bias counts as the weights into one unit."""
 
 
-class Rnn(Weights):
+class RnnConfig(CellConfig):
     """Simple RNN (Elman 1990): h_t = act(x_t W_x + h_{t-1} W_h + b)."""
 
     kind: Literal["rnn"]
@@ -106,7 +108,7 @@ class Rnn(Weights):
     """act in the equations."""
 
 
-class Lstm(Weights):
+class LstmConfig(CellConfig):
     """LSTM (Hochreiter & Schmidhuber 1997; Gers et al. 2000)."""
 
     kind: Literal["lstm"] = "lstm"
@@ -124,13 +126,13 @@ class Lstm(Weights):
     """Layer normalisation (Ba et al. 2016, equations 20 to 22)."""
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Lstm:
+    def _fits_together(self) -> LstmConfig:
         if self.forget_bias != 0 and not self.use_bias and "forget_bias" in self.model_fields_set:
             raise impossible("forget_bias", "without a bias there is none to begin with; remove it, or use_bias: true")
         return self
 
 
-class Gru(Weights):
+class GruConfig(CellConfig):
     """GRU (Cho et al. 2014)."""
 
     kind: Literal["gru"]
@@ -144,7 +146,7 @@ class Gru(Weights):
     """Layer normalisation (Ba et al. 2016, supplement)."""
 
 
-class TransitionGru(Weights):
+class TransitionGruConfig(CellConfig):
     """Deep-transition GRU: at each step, one GRU takes x_t and others follow it (Miceli Barone et al. 2017)."""
 
     kind: Literal["transition_gru"]
@@ -158,7 +160,7 @@ class TransitionGru(Weights):
     """Layer normalisation (Ba et al. 2016, supplement)."""
 
 
-class Sru(Weights):
+class SruConfig(CellConfig):
     """Simple recurrent unit (Lei et al. 2018): no product with h_{t-1}; its gates see c_{t-1} element by element."""
 
     kind: Literal["sru"]
@@ -166,25 +168,25 @@ class Sru(Weights):
     """The gates' view of c_{t-1}. Without it all steps are computed at once, by a parallel scan."""
 
 
-class Ssru(Weights):
+class SsruConfig(CellConfig):
     """Simpler simple recurrent unit (Kim et al. 2019): one gate, no product with h_{t-1}."""
 
     kind: Literal["ssru"]
 
 
-class MinGru(Weights):
+class MinGruConfig(CellConfig):
     """Minimal GRU (Feng et al. 2024): its gate does not see h_{t-1}."""
 
     kind: Literal["mingru"]
 
 
-class MinLstm(Weights):
+class MinLstmConfig(CellConfig):
     """Minimal LSTM (Feng et al. 2024): its gates do not see h_{t-1} and sum to 1."""
 
     kind: Literal["minlstm"]
 
 
-class CustomCell(Weights):
+class CustomCellConfig(CellConfig):
     """A cell of your own: `kind: my_module:MyCell` (see docs/cells.md)."""
 
     kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
@@ -199,18 +201,18 @@ def _cell_kind(value: Any) -> Any:
 
 
 _Cell = Annotated[
-    Annotated[Rnn, Tag("rnn")]
-    | Annotated[Lstm, Tag("lstm")]
-    | Annotated[Gru, Tag("gru")]
-    | Annotated[TransitionGru, Tag("transition_gru")]
-    | Annotated[Sru, Tag("sru")]
-    | Annotated[Ssru, Tag("ssru")]
-    | Annotated[MinGru, Tag("mingru")]
-    | Annotated[MinLstm, Tag("minlstm")]
-    | Annotated[CustomCell, Tag("custom")],
+    Annotated[RnnConfig, Tag("rnn")]
+    | Annotated[LstmConfig, Tag("lstm")]
+    | Annotated[GruConfig, Tag("gru")]
+    | Annotated[TransitionGruConfig, Tag("transition_gru")]
+    | Annotated[SruConfig, Tag("sru")]
+    | Annotated[SsruConfig, Tag("ssru")]
+    | Annotated[MinGruConfig, Tag("mingru")]
+    | Annotated[MinLstmConfig, Tag("minlstm")]
+    | Annotated[CustomCellConfig, Tag("custom")],
     Discriminator(_cell_kind),
 ]
-AnyCell = Annotated[_Cell, named(_Cell, Lstm)]
+AnyCell = Annotated[_Cell, named(_Cell, LstmConfig)]
 
-ELEMENTWISE = (Sru, Ssru, MinGru, MinLstm)
+ELEMENTWISE = (SruConfig, SsruConfig, MinGruConfig, MinLstmConfig)
 """Cells without a product of the last state: what acts on W_h has nothing to act on."""

@@ -6,17 +6,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from seq2seq.recipe.section import Count, FileName, Language, Positive, Section, impossible, named
+from seq2seq.recipe.base import Config, Count, FileName, Language, Positive, impossible, named
 
 
-class Source(Section):
+class SourceConfig(Config):
     """A place that parallel sentences come from."""
 
     weight: float = Field(default=1.0, gt=0, le=1000)
     """How often each pair is seen in an epoch, on average (2: twice; 0.5: every other epoch). Training data only."""
 
 
-class FilesSource(Source):
+class FilesSourceConfig(SourceConfig):
     """Two text files, one sentence a line; `.gz`, `.bz2` and `.xz` are read as they are."""
 
     files: str | list[str]
@@ -26,7 +26,7 @@ class FilesSource(Source):
     1 and 2, the source's first. For `training.guided_alignment`; training data only."""
 
     @model_validator(mode="after")
-    def _pattern(self) -> FilesSource:
+    def _pattern(self) -> FilesSourceConfig:
         if isinstance(self.files, str) and "{lang}" not in self.files:
             raise impossible("files", "the pattern needs `{lang}` where the language goes, as in `corpus.{lang}`")
         if isinstance(self.files, list) and len(self.files) != 2:
@@ -34,7 +34,7 @@ class FilesSource(Source):
         return self
 
 
-class TsvSource(Source):
+class TsvSourceConfig(SourceConfig):
     """One file of tab-separated columns, without quoting."""
 
     tsv: str
@@ -45,13 +45,13 @@ class TsvSource(Source):
     """The target's column, from 0."""
 
     @model_validator(mode="after")
-    def _two_columns(self) -> TsvSource:
+    def _two_columns(self) -> TsvSourceConfig:
         if self.src_column == self.tgt_column:
             raise impossible("tgt_column", f"the source is column {self.src_column} too; name another column")
         return self
 
 
-class JsonlSource(Source):
+class JsonlSourceConfig(SourceConfig):
     """One JSON object a line."""
 
     jsonl: str
@@ -62,7 +62,7 @@ class JsonlSource(Source):
     """The target's field. Default: the target language."""
 
 
-class HubSource(Source):
+class HubSourceConfig(SourceConfig):
     """A data set of the Hugging Face hub, or one saved in a local folder (`save_to_disk`, or data files)."""
 
     hub: str
@@ -79,7 +79,7 @@ class HubSource(Source):
     """The target's field. Default: the target language, also within `translation`."""
 
 
-class BuiltinSource(Source):
+class BuiltinSourceConfig(SourceConfig):
     """Phrases of the Unicode CLDR (dates, times, amounts, lists, units), made offline for any two languages."""
 
     builtin: Literal["cldr"]
@@ -95,17 +95,17 @@ SOURCE_KEYS = ("files", "tsv", "jsonl", "hub", "builtin")
 
 def source_kind(data: Any) -> str | None:
     """Which of SOURCE_KEYS says what kind of source this is; None where none does."""
-    if isinstance(data, Source):
+    if isinstance(data, SourceConfig):
         return next(key for key in SOURCE_KEYS if hasattr(data, key))
     return next((key for key in SOURCE_KEYS if key in data), None) if isinstance(data, dict) else None
 
 
 AnySource = Annotated[
-    Annotated[FilesSource, Tag("files")]
-    | Annotated[TsvSource, Tag("tsv")]
-    | Annotated[JsonlSource, Tag("jsonl")]
-    | Annotated[HubSource, Tag("hub")]
-    | Annotated[BuiltinSource, Tag("builtin")],
+    Annotated[FilesSourceConfig, Tag("files")]
+    | Annotated[TsvSourceConfig, Tag("tsv")]
+    | Annotated[JsonlSourceConfig, Tag("jsonl")]
+    | Annotated[HubSourceConfig, Tag("hub")]
+    | Annotated[BuiltinSourceConfig, Tag("builtin")],
     Discriminator(
         source_kind,
         custom_error_type="source_kind",
@@ -118,7 +118,7 @@ def _one_is_a_list(sources: Any) -> Any:
     return [sources] if isinstance(sources, dict) else sources
 
 
-class Filter(Section):
+class FilterConfig(Config):
     """What is dropped from the training data; validation and test sets are never filtered."""
 
     max_length: Positive | None = 100
@@ -131,7 +131,7 @@ class Filter(Section):
     """Drop pairs whose source or target is, letter for letter, that of a validation or test pair."""
 
 
-class Data(Section):
+class DataConfig(Config):
     """Where the parallel text comes from, and what is kept of it."""
 
     src: Language
@@ -146,7 +146,7 @@ class Data(Section):
     """The validation data: decides early stopping and which model is best."""
     test: dict[FileName, AnySource] = {}
     """The test sets, by name: translated and scored once, at the end."""
-    filter: Filter = Filter()
+    filter: FilterConfig = FilterConfig()
     """What is dropped from the training data."""
 
     def train_key(self, i: int) -> str:
@@ -154,7 +154,7 @@ class Data(Section):
         return f"data.train.{i}" if len(self.train) > 1 else "data.train"
 
     @model_validator(mode="after")
-    def _check(self) -> Data:
+    def _check(self) -> DataConfig:
         if not self.train:
             raise impossible("train", "the list is empty; name at least one source of training data")
         if self.src.lower() == self.tgt.lower():
@@ -162,7 +162,7 @@ class Data(Section):
         for key, source in [("valid", self.valid), *((f"test.{name}", source) for name, source in self.test.items())]:
             if source.weight != 1:
                 raise impossible(f"{key}.weight", "a weight has no effect outside the training data; remove it")
-            if isinstance(source, FilesSource) and source.alignments is not None:
+            if isinstance(source, FilesSourceConfig) and source.alignments is not None:
                 raise impossible(
                     f"{key}.alignments", "alignments have no effect outside the training data; remove them"
                 )
@@ -171,10 +171,10 @@ class Data(Section):
     @property
     def alignments(self) -> list[str | None]:
         """Of each training source, its file of word alignments."""
-        return [source.alignments if isinstance(source, FilesSource) else None for source in self.train]
+        return [source.alignments if isinstance(source, FilesSourceConfig) else None for source in self.train]
 
 
-class Tokenizer(Section):
+class TokenizerConfig(Config):
     """How text becomes tokens."""
 
     joint: bool = True
@@ -183,7 +183,7 @@ class Tokenizer(Section):
     """The Unicode normalisation of every text before it is cut into tokens."""
 
 
-class BpeTokenizer(Tokenizer):
+class BpeTokenizerConfig(TokenizerConfig):
     """Byte-pair encoding (Sennrich et al. 2016)."""
 
     kind: Literal["bpe"] = "bpe"
@@ -193,7 +193,7 @@ class BpeTokenizer(Tokenizer):
     """How often a pair of symbols must occur to be merged."""
 
 
-class UnigramTokenizer(Tokenizer):
+class UnigramTokenizerConfig(TokenizerConfig):
     """Unigram language model (Kudo 2018)."""
 
     kind: Literal["unigram"]
@@ -201,7 +201,7 @@ class UnigramTokenizer(Tokenizer):
     """Tokens of the vocabulary, at the most."""
 
 
-class WordTokenizer(Tokenizer):
+class WordTokenizerConfig(TokenizerConfig):
     """Words and punctuation marks; rare ones become `<unk>`."""
 
     kind: Literal["word"]
@@ -211,7 +211,7 @@ class WordTokenizer(Tokenizer):
     """How often a word must occur to enter the vocabulary."""
 
 
-class CharTokenizer(Tokenizer):
+class CharTokenizerConfig(TokenizerConfig):
     """Characters."""
 
     kind: Literal["char"]
@@ -219,5 +219,7 @@ class CharTokenizer(Tokenizer):
     """How often a character must occur to enter the vocabulary."""
 
 
-_Tokenizer = Annotated[BpeTokenizer | UnigramTokenizer | WordTokenizer | CharTokenizer, Field(discriminator="kind")]
-AnyTokenizer = Annotated[_Tokenizer, named(_Tokenizer, BpeTokenizer)]
+_Tokenizer = Annotated[
+    BpeTokenizerConfig | UnigramTokenizerConfig | WordTokenizerConfig | CharTokenizerConfig, Field(discriminator="kind")
+]
+AnyTokenizer = Annotated[_Tokenizer, named(_Tokenizer, BpeTokenizerConfig)]

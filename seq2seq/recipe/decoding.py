@@ -6,22 +6,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from seq2seq.recipe.section import Positive, Section, impossible, named
+from seq2seq.recipe.base import Config, Positive, impossible, named
 
 
-class NoPenalty(Section):
+class NoPenaltyConfig(Config):
     """Hypotheses compete by their log-probability: favours short ones."""
 
     kind: Literal["none"]
 
 
-class AveragePenalty(Section):
+class AveragePenaltyConfig(Config):
     """By log-probability a token."""
 
     kind: Literal["average"]
 
 
-class WuPenalty(Section):
+class WuPenaltyConfig(Config):
     """By log-probability over ((5 + length) / 6)^alpha (GNMT: Wu et al. 2016, equation 14)."""
 
     kind: Literal["wu"] = "wu"
@@ -29,11 +29,11 @@ class WuPenalty(Section):
     """The exponent: 0 favours short translations as no penalty does; the larger, the longer they become."""
 
 
-_Penalty = Annotated[NoPenalty | AveragePenalty | WuPenalty, Field(discriminator="kind")]
-AnyPenalty = Annotated[_Penalty, named(_Penalty, WuPenalty)]
+_Penalty = Annotated[NoPenaltyConfig | AveragePenaltyConfig | WuPenaltyConfig, Field(discriminator="kind")]
+AnyPenalty = Annotated[_Penalty, named(_Penalty, WuPenaltyConfig)]
 
 
-class MaxLength(Section):
+class MaxLengthConfig(Config):
     """Longest translation: `ratio` times the source's tokens, plus `offset`."""
 
     ratio: Annotated[float, Field(ge=0)] = 1.5
@@ -42,18 +42,18 @@ class MaxLength(Section):
     """Tokens on top of that."""
 
 
-class Decoding(Section):
+class DecodingConfig(Config):
     """How translations are searched for."""
 
     beam_size: Annotated[int, Field(ge=1, le=1000)] = 5
     """Hypotheses kept at each step; 1 is greedy search."""
-    length_penalty: AnyPenalty = WuPenalty()
+    length_penalty: AnyPenalty = WuPenaltyConfig()
     """What hypotheses of different lengths are compared by."""
-    max_length: MaxLength = MaxLength()
+    max_length: MaxLengthConfig = MaxLengthConfig()
     """Where a translation is cut off."""
 
 
-class Evaluation(Section):
+class EvaluationConfig(Config):
     """How test sets are scored, with sacreBLEU."""
 
     metrics: Annotated[list[Literal["bleu", "chrf", "ter"]], Field(min_length=1)] = ["bleu", "chrf", "ter"]
@@ -62,7 +62,7 @@ class Evaluation(Section):
     """Resamplings behind the 95 % intervals; 0: no intervals."""
 
     @model_validator(mode="after")
-    def _each_once(self) -> Evaluation:
+    def _each_once(self) -> EvaluationConfig:
         if len(set(self.metrics)) != len(self.metrics):
             raise impossible("metrics", "a metric is named twice; name each once")
         return self

@@ -7,12 +7,12 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from seq2seq.recipe.attention import AnyAttention, LuongAttention, MultiHeadAttention
-from seq2seq.recipe.cells import ELEMENTWISE, AnyCell, Initializer, Lstm, PlainInitializer
-from seq2seq.recipe.section import Positive, Rate, Section, impossible
+from seq2seq.recipe.attention import AnyAttention, LuongAttentionConfig, MultiHeadAttentionConfig
+from seq2seq.recipe.base import Config, Positive, Rate, impossible
+from seq2seq.recipe.cells import ELEMENTWISE, AnyCell, Initializer, LstmConfig, PlainInitializerConfig
 
 
-class Embedding(Section):
+class EmbeddingConfig(Config):
     """Token embeddings."""
 
     size: Positive = 256
@@ -29,7 +29,7 @@ class Embedding(Section):
     """Do not train the embeddings that begin with vectors (nor an output layer tied to them)."""
 
     @model_validator(mode="after")
-    def _vectors(self) -> Embedding:
+    def _vectors(self) -> EmbeddingConfig:
         if self.frozen and not (self.src_vectors or self.tgt_vectors):
             raise impossible("frozen", "there are no vectors to keep; name src_vectors or tgt_vectors")
         if self.tie == "all" and self.tgt_vectors:
@@ -37,10 +37,10 @@ class Embedding(Section):
         return self
 
 
-class Stack(Section):
+class StackConfig(Config):
     """Recurrent layers, one above the other."""
 
-    cell: AnyCell = Lstm()
+    cell: AnyCell = LstmConfig()
     """The recurrent unit: a name, or a section with its `kind` and options."""
     layers: Positive = 1
     """Layers of the stack."""
@@ -66,7 +66,7 @@ class Stack(Section):
         return above + self.hidden_size * directions * (self.layers if self.connections == "dense" else 1)
 
     @model_validator(mode="after")
-    def _acts(self) -> Stack:
+    def _acts(self) -> StackConfig:
         for key in ("recurrent_dropout", "weight_dropout"):
             if getattr(self, key) > 0 and isinstance(self.cell, ELEMENTWISE):
                 raise impossible(key, f"{self.cell.kind} has no product of h_{{t-1}} to drop from; remove it")
@@ -75,7 +75,7 @@ class Stack(Section):
         return self
 
 
-class Encoder(Stack):
+class EncoderConfig(StackConfig):
     """Reads the source sentence."""
 
     hidden_size: Positive = 256
@@ -100,7 +100,7 @@ class Encoder(Stack):
         return [pair[layer % 2] for layer in range(self.layers)]
 
     @model_validator(mode="after")
-    def _deep_enough(self) -> Encoder:
+    def _deep_enough(self) -> EncoderConfig:
         if self.layers == 1 and self.direction in ("bidirectional_first", "alternating", "bidirectional_alternating"):
             raise impossible("direction", f"{self.direction} needs layers: 2 or more")
         if self.connections == "dense" and self.direction not in ("forward", "backward", "bidirectional"):
@@ -108,10 +108,10 @@ class Encoder(Stack):
         return self
 
 
-class Decoder(Stack):
+class DecoderConfig(StackConfig):
     """Writes the target sentence."""
 
-    attention: AnyAttention = LuongAttention()
+    attention: AnyAttention = LuongAttentionConfig()
     """How the decoder looks at the source."""
     attend: Literal["top", "first", "previous"] = "top"
     """With which state: the top layer's new one, its context joining the output (Luong et al. 2015); the first
@@ -125,7 +125,7 @@ class Decoder(Stack):
     context and last token (Bahdanau et al. 2015, appendix A.2.2)."""
 
     @model_validator(mode="after")
-    def _looks(self) -> Decoder:
+    def _looks(self) -> DecoderConfig:
         kind = self.attention.kind
         if kind == "none" and self.input_feeding:
             raise impossible("input_feeding", "there is nothing to feed with attention none; set it to false")
@@ -140,16 +140,16 @@ class Decoder(Stack):
         return self
 
 
-class Model(Section):
+class ModelConfig(Config):
     """The encoder-decoder."""
 
-    embedding: Embedding = Embedding()
+    embedding: EmbeddingConfig = EmbeddingConfig()
     """The tokens' vectors."""
-    encoder: Encoder = Encoder()
+    encoder: EncoderConfig = EncoderConfig()
     """Reads the source sentence."""
     bridge: Literal["project", "copy", "zero"] = "project"
     """The decoder's first states: a learned projection of the encoder's last ones, the same ones, or zeros."""
-    decoder: Decoder = Decoder()
+    decoder: DecoderConfig = DecoderConfig()
     """Writes the target sentence."""
     initializer: Initializer | None = None
     """What embeddings and linear layers begin with (cells have their own keys); `uniform` without a range:
@@ -161,14 +161,18 @@ class Model(Section):
         return self.encoder.output_size(self.embedding.size, len(self.encoder.directions[-1]))
 
     @model_validator(mode="after")
-    def _begins_with_differences(self) -> Model:
-        if isinstance(self.initializer, PlainInitializer) and self.initializer.kind in ("identity", "zeros", "ones"):
+    def _begins_with_differences(self) -> ModelConfig:
+        if isinstance(self.initializer, PlainInitializerConfig) and self.initializer.kind in (
+            "identity",
+            "zeros",
+            "ones",
+        ):
             message = f"{self.initializer.kind} gives tokens that training cannot tell apart; use uniform, or normal"
             raise impossible("initializer", message)
         return self
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Model:
+    def _fits_together(self) -> ModelConfig:
         decoder = self.decoder
         if decoder.attention.kind == "none" and self.bridge == "zero":
             raise impossible(
@@ -182,7 +186,7 @@ class Model(Section):
                 f"luong_dot needs encoder outputs ({self.memory_size} numbers) as long as the decoder's states "
                 f"({decoder.hidden_size}); set decoder.hidden_size to {self.memory_size}, or use luong_general",
             )
-        if isinstance(decoder.attention, MultiHeadAttention) and self.memory_size % decoder.attention.heads:
+        if isinstance(decoder.attention, MultiHeadAttentionConfig) and self.memory_size % decoder.attention.heads:
             raise impossible(
                 "decoder.attention.heads",
                 f"the heads must divide the encoder's outputs ({self.memory_size} numbers) evenly; "

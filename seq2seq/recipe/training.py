@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from seq2seq.recipe.section import Count, Positive, Rate, Section, impossible, named
+from seq2seq.recipe.base import Config, Count, Positive, Rate, impossible, named
 
 
-class Batch(Section):
+class BatchConfig(Config):
     """How sentences are put together for one update."""
 
     tokens: Positive = 1500
@@ -21,7 +21,7 @@ class Batch(Section):
     """First epochs whose batches come from short to long, not in random order (Kocmi & Bojar 2017)."""
 
 
-class Adam(Section):
+class AdamConfig(Config):
     """Adam (Kingma & Ba 2015)."""
 
     kind: Literal["adam"] = "adam"
@@ -31,7 +31,7 @@ class Adam(Section):
     """Decay of the running means of the gradient and of its square."""
 
 
-class AdamW(Adam):
+class AdamWConfig(AdamConfig):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
 
     kind: Literal["adamw"]  # type: ignore[assignment]
@@ -39,7 +39,7 @@ class AdamW(Adam):
     """Each update makes every weight smaller by this share of it, times the learning rate."""
 
 
-class Sgd(Section):
+class SgdConfig(Config):
     """Stochastic gradient descent."""
 
     kind: Literal["sgd"]
@@ -49,11 +49,11 @@ class Sgd(Section):
     """Share of the last update that is made again; 0: none."""
 
 
-_Optimizer = Annotated[Adam | AdamW | Sgd, Field(discriminator="kind")]
-AnyOptimizer = Annotated[_Optimizer, named(_Optimizer, Adam)]
+_Optimizer = Annotated[AdamConfig | AdamWConfig | SgdConfig, Field(discriminator="kind")]
+AnyOptimizer = Annotated[_Optimizer, named(_Optimizer, AdamConfig)]
 
 
-class Constant(Section):
+class ConstantScheduleConfig(Config):
     """The same rate at every step, after the warm-up."""
 
     kind: Literal["constant"]
@@ -61,7 +61,7 @@ class Constant(Section):
     """Updates over which the rate grows linearly from 0."""
 
 
-class InverseSqrt(Section):
+class InverseSqrtScheduleConfig(Config):
     """Falls as 1/sqrt(step) after the warm-up (Vaswani et al. 2017)."""
 
     kind: Literal["inverse_sqrt"]
@@ -69,7 +69,7 @@ class InverseSqrt(Section):
     """Updates over which the rate grows linearly from 0."""
 
 
-class Cosine(Section):
+class CosineScheduleConfig(Config):
     """Falls along half a cosine from the rate to `final` times the rate at the last step (Loshchilov & Hutter 2017)."""
 
     kind: Literal["cosine"] = "cosine"
@@ -79,7 +79,7 @@ class Cosine(Section):
     """What is left of the rate at the end, as a share of it."""
 
 
-class Plateau(Section):
+class PlateauScheduleConfig(Config):
     """Falls by `factor` when the early-stopping metric has not improved for `patience` validations."""
 
     kind: Literal["plateau"]
@@ -91,11 +91,14 @@ class Plateau(Section):
     """Validations without a new best that are waited for."""
 
 
-_Schedule = Annotated[Constant | InverseSqrt | Cosine | Plateau, Field(discriminator="kind")]
-AnySchedule = Annotated[_Schedule, named(_Schedule, Cosine)]
+_Schedule = Annotated[
+    ConstantScheduleConfig | InverseSqrtScheduleConfig | CosineScheduleConfig | PlateauScheduleConfig,
+    Field(discriminator="kind"),
+]
+AnySchedule = Annotated[_Schedule, named(_Schedule, CosineScheduleConfig)]
 
 
-class ConstantForcing(Section):
+class ConstantForcingConfig(Config):
     """The same chance throughout."""
 
     kind: Literal["constant"] = "constant"
@@ -103,7 +106,7 @@ class ConstantForcing(Section):
     """Chance that a step is fed the reference's token, not the model's own last choice. Below 1 training is slower."""
 
 
-class LinearForcing(Section):
+class LinearForcingConfig(Config):
     """The chance falls in a straight line (scheduled sampling: Bengio et al. 2015, section 2.4)."""
 
     kind: Literal["linear"]
@@ -113,7 +116,7 @@ class LinearForcing(Section):
     """Updates over which it falls."""
 
 
-class InverseSigmoidForcing(Section):
+class InverseSigmoidForcingConfig(Config):
     """The chance is k / (k + exp(step / k)) (scheduled sampling: Bengio et al. 2015, section 2.4)."""
 
     kind: Literal["inverse_sigmoid"]
@@ -121,11 +124,13 @@ class InverseSigmoidForcing(Section):
     """The larger, the later and the slower the chance falls: it is a half at step k * ln(k)."""
 
 
-_Forcing = Annotated[ConstantForcing | LinearForcing | InverseSigmoidForcing, Field(discriminator="kind")]
-AnyForcing = Annotated[_Forcing, named(_Forcing, ConstantForcing)]
+_Forcing = Annotated[
+    ConstantForcingConfig | LinearForcingConfig | InverseSigmoidForcingConfig, Field(discriminator="kind")
+]
+AnyForcing = Annotated[_Forcing, named(_Forcing, ConstantForcingConfig)]
 
 
-class MinimumRisk(Section):
+class MinimumRiskConfig(Config):
     """Minimum-risk training (Shen et al. 2016): raises the expected BLEU of the translations that the model samples of
     each sentence. An update costs many times that of the token loss, so it comes last."""
 
@@ -148,13 +153,13 @@ class MinimumRisk(Section):
         return self.samples + self.reference
 
     @model_validator(mode="after")
-    def _compares(self) -> MinimumRisk:
+    def _compares(self) -> MinimumRiskConfig:
         if self.samples == 1 and not self.reference:
             raise impossible("samples", "one candidate alone leaves nothing to choose; set reference to true, or 2")
         return self
 
 
-class EarlyStopping(Section):
+class EarlyStoppingConfig(Config):
     """Which validation score decides."""
 
     metric: Literal["loss", "perplexity", "accuracy", "bleu", "chrf", "ter"] = "bleu"
@@ -164,7 +169,7 @@ class EarlyStopping(Section):
     """Validations without a new best before training ends; null: it goes on to the end."""
 
 
-class Checkpoints(Section):
+class CheckpointsConfig(Config):
     """What is kept to go on from after an interruption."""
 
     every_steps: Positive = 500
@@ -175,18 +180,18 @@ class Checkpoints(Section):
     """Best checkpoints kept, by the validation score; `seq2seq average` makes one model of several."""
 
 
-class Training(Section):
+class TrainingConfig(Config):
     """How the model learns."""
 
-    batch: Batch = Batch()
+    batch: BatchConfig = BatchConfig()
     """How many sentences make an update, and in which order they come."""
-    optimizer: AnyOptimizer = Adam()
+    optimizer: AnyOptimizer = AdamConfig()
     """What makes an update of the gradient."""
-    schedule: AnySchedule = Cosine()
+    schedule: AnySchedule = CosineScheduleConfig()
     """The learning rate's course over the training."""
     label_smoothing: Rate = 0.1
     """Share of the probability spread over the whole vocabulary (Szegedy et al. 2016)."""
-    teacher_forcing: AnyForcing = ConstantForcing()
+    teacher_forcing: AnyForcing = ConstantForcingConfig()
     """What the decoder is fed in training: the reference's tokens, or sometimes its own choices."""
     bpe_dropout: Rate = 0.0
     """Chance that a merge is passed over where a word of the training data is cut into pieces, anew each time
@@ -196,7 +201,7 @@ class Training(Section):
     guided_alignment: Annotated[float, Field(ge=0)] = 0.0
     """Weight of the cross-entropy of the attention against given word alignments (guided alignment: Chen et al. 2016),
     the mean over the target tokens that are aligned; needs `alignments` beside a source of `data.train`."""
-    minimum_risk: MinimumRisk | None = None
+    minimum_risk: MinimumRiskConfig | None = None
     """In the last epochs, the BLEU of sampled translations in place of the token loss; null: the token loss alone."""
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
     """Longest gradient, by its norm over all weights (Pascanu et al. 2013); null: no clipping."""
@@ -211,9 +216,9 @@ class Training(Section):
     that a budget ends depends on the machine's speed."""
     validate_every: Positive | None = None
     """Updates between two validations; null: at the end of each epoch."""
-    early_stopping: EarlyStopping = EarlyStopping()
+    early_stopping: EarlyStoppingConfig = EarlyStoppingConfig()
     """Which validation score chooses the best model, and when training ends before `max_epochs`."""
-    checkpoints: Checkpoints = Checkpoints()
+    checkpoints: CheckpointsConfig = CheckpointsConfig()
     """What is kept to go on from, and to average."""
     log_every: Positive = 50
     """Updates between two records of the log."""
@@ -221,24 +226,24 @@ class Training(Section):
     """auto: bf16 where this machine multiplies faster in it, with fp32 weights; else fp32."""
 
     @model_validator(mode="after")
-    def _reaches_minimum_risk(self) -> Training:
+    def _reaches_minimum_risk(self) -> TrainingConfig:
         if self.minimum_risk is not None and self.minimum_risk.after_epochs >= self.max_epochs:
             message = f"training ends before, with max_epochs {self.max_epochs}; set it lower"
             raise impossible("minimum_risk.after_epochs", message)
         return self
 
     @model_validator(mode="after")
-    def _can_be_guided(self) -> Training:
+    def _can_be_guided(self) -> TrainingConfig:
         if self.guided_alignment > 0 and self.bpe_dropout > 0:
             raise impossible("guided_alignment", "bpe_dropout cuts aligned words anew each time; set one of them to 0")
         if self.guided_alignment > 0 and self.minimum_risk is not None:
             raise impossible("guided_alignment", "sampled translations have no alignments; remove it, or minimum_risk")
         return self
 
-    def minimum_risk_in(self, epoch: int) -> MinimumRisk | None:
+    def minimum_risk_in(self, epoch: int) -> MinimumRiskConfig | None:
         """How the risk is minimised in an epoch (from 0); None: the token loss is."""
-        section = self.minimum_risk
-        return None if section is None or epoch < section.after_epochs else section
+        config = self.minimum_risk
+        return None if config is None or epoch < config.after_epochs else config
 
     @property
     def budget_seconds(self) -> float:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-from seq2seq.training.progress import say
+from seq2seq.console import say
 
 SAME_REQUEST = 2.0
 """Seconds within which a second signal is the first one come twice (a terminal and torchrun both send it)."""

@@ -54,8 +54,8 @@ class Risk:
     candidates, and with one mask.
     """
 
-    def __init__(self, section: recipe.MinimumRisk, model: Seq2Seq, cost: Cost) -> None:
-        self.section, self.model, self.cost = section, model, cost
+    def __init__(self, config: recipe.MinimumRiskConfig, model: Seq2Seq, cost: Cost) -> None:
+        self.config, self.model, self.cost = config, model, cost
 
     def __call__(self, batch: Batch) -> Float[Tensor, " batch"]:
         """R(x) of each source, differentiable."""
@@ -69,14 +69,14 @@ class Risk:
         table = scores.new_full((len(candidates), 1 + max(places)), -torch.inf)
         where = tuple(torch.tensor(indices, device=scores.device) for indices in (sources, places))
         table_of_costs = torch.zeros_like(table).index_put(where, costs.to(table.dtype))
-        return expected_cost(table.index_put(where, scores), table_of_costs, self.section.alpha)
+        return expected_cost(table.index_put(where, scores), table_of_costs, self.config.alpha)
 
     def weighted(self, token_loss: Tensor, risk: Tensor) -> Tensor:
         """What is minimised, of the token loss and the risk, each over the reference's tokens."""
-        share = self.section.token_weight
+        share = self.config.token_weight
         if share == 0:
             token_loss = token_loss.detach()  # for the log alone: no backward pass
-        return share * token_loss + (1 - share) * risk / self.section.alpha
+        return share * token_loss + (1 - share) * risk / self.config.alpha
 
     def log_probabilities(
         self, batch: Batch, translations: Sequence[Tokens], sources: Sequence[int]
@@ -93,11 +93,11 @@ class Risk:
     def _candidates(self, batch: Batch, references: Sequence[Tokens]) -> list[list[Tokens]]:
         """S(x) of each source: no two candidates of the same tokens."""
         lengths = (batch.tgt_output != PAD).sum(-1)
-        limits = (lengths * self.section.max_length_ratio).long()
+        limits = (lengths * self.config.max_length_ratio).long()
         self.model.eval()
-        drawn = sample(self.model, batch.src, batch.src_lengths, limits, self.section.samples)
+        drawn = sample(self.model, batch.src, batch.src_lengths, limits, self.config.samples)
         self.model.train()
-        first = [[reference] if self.section.reference else [] for reference in references]
+        first = [[reference] if self.config.reference else [] for reference in references]
         return [
             [list(tokens) for tokens in dict.fromkeys(map(tuple, [*some, *_sentences(samples)]))]
             for some, samples in zip(first, drawn, strict=True)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from seq2seq import recipe
 from seq2seq.data.batching import Batch
 from seq2seq.data.tokenization import PAD
-from seq2seq.machine import Precision, autocast
+from seq2seq.device import Precision, autocast
 from seq2seq.nn.regularization import weight_penalty
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.training.loss import alignment_cross_entropy, divergence, output_cross_entropy, smoothed_cross_entropy
@@ -20,7 +20,7 @@ from seq2seq.training.optimization import forcing_ratio
 
 
 @dataclass(frozen=True)
-class Whole:
+class StepTotals:
     """The whole update that a batch is a part of."""
 
     step: int
@@ -54,26 +54,26 @@ class Objective(nn.Module):
     """A module, so that DistributedDataParallel can wrap model and loss in one."""
 
     def __init__(
-        self, section: recipe.Training, model: Seq2Seq, precision: Precision, cost: Cost | None = None
+        self, config: recipe.TrainingConfig, model: Seq2Seq, precision: Precision, cost: Cost | None = None
     ) -> None:
         super().__init__()
-        self.section, self.model, self.precision = section, model, precision
+        self.config, self.model, self.precision = config, model, precision
         self.risk = None
-        if section.minimum_risk is not None:
+        if config.minimum_risk is not None:
             assert cost is not None
-            self.risk = Risk(section.minimum_risk, model, cost)
+            self.risk = Risk(config.minimum_risk, model, cost)
 
-    def forward(self, batch: Batch, whole: Whole) -> Losses:
+    def forward(self, batch: Batch, whole: StepTotals) -> Losses:
         with autocast(batch.src.device, self.precision):
             loss, nll, alignment = self._loss(batch, whole.step)
         target, risk = loss / whole.tokens, torch.zeros_like(nll)
         weights, activity = weight_penalty(self.model), self.model.activity_penalty
-        if self.risk is not None and self.section.minimum_risk_in(whole.epoch) and batch.tgt_tokens:
+        if self.risk is not None and self.config.minimum_risk_in(whole.epoch) and batch.tgt_tokens:
             with autocast(batch.src.device, self.precision):
                 risk = self.risk(batch).sum()
             target = self.risk.weighted(target, risk / whole.tokens)
         if whole.aligned:
-            target = target + self.section.guided_alignment * alignment / whole.aligned
+            target = target + self.config.guided_alignment * alignment / whole.aligned
         if weights is not None:
             target = target + weights / whole.parts
         if activity is not None and batch.tgt_tokens:
@@ -82,7 +82,7 @@ class Objective(nn.Module):
 
     def _loss(self, batch: Batch, step: int) -> tuple[Tensor, Tensor, Tensor]:
         """Loss, negative log-likelihood, the alignment's cross-entropy: sums; no logits are computed for padding."""
-        forced = forcing_ratio(self.section.teacher_forcing, step)
+        forced = forcing_ratio(self.config.teacher_forcing, step)
         real = (batch.tgt_output != PAD).flatten().nonzero().squeeze(1)
         targets = batch.tgt_output.flatten().index_select(0, real)
         looks: list[Tensor] | None = None if batch.alignment is None else []
@@ -91,14 +91,14 @@ class Objective(nn.Module):
             every: Tensor = self.model(batch.src, batch.src_lengths, batch.tgt_input, forced, looks=looks)
             return every.flatten(0, 1).index_select(0, real)
 
-        smoothing = self.section.label_smoothing
-        if self.section.r_drop == 0:
+        smoothing = self.config.label_smoothing
+        if self.config.r_drop == 0:
             loss, nll = output_cross_entropy(states(), self.model.output, targets, smoothing)
             return loss, nll, self._misalignment(looks, batch)
         first, second = self.model.logits(states()), self.model.logits(states())  # the same batch, dropped otherwise
         loss, nll = smoothed_cross_entropy(first, targets, smoothing)
         other_loss, other_nll = smoothed_cross_entropy(second, targets, smoothing)
-        apart = self.section.r_drop * divergence(first, second)
+        apart = self.config.r_drop * divergence(first, second)
         return (loss + other_loss + apart) / 2, (nll + other_nll) / 2, self._misalignment(looks, batch)
 
     def _misalignment(self, looks: list[Tensor] | None, batch: Batch) -> Tensor:

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from seq2seq import recipe
 
 
-def make_optimizer(section: recipe.AnyOptimizer, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def make_optimizer(config: recipe.AnyOptimizer, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimizer that a recipe names, in torch's fused form."""
-    rate = section.learning_rate
-    if isinstance(section, recipe.Sgd):
-        return torch.optim.SGD(parameters, rate, momentum=section.momentum, fused=True)
-    betas = (section.betas[0], section.betas[1])
-    if isinstance(section, recipe.AdamW):
-        return torch.optim.AdamW(parameters, rate, betas=betas, weight_decay=section.weight_decay, fused=True)
+    rate = config.learning_rate
+    if isinstance(config, recipe.SgdConfig):
+        return torch.optim.SGD(parameters, rate, momentum=config.momentum, fused=True)
+    betas = (config.betas[0], config.betas[1])
+    if isinstance(config, recipe.AdamWConfig):
+        return torch.optim.AdamW(parameters, rate, betas=betas, weight_decay=config.weight_decay, fused=True)
     return torch.optim.Adam(parameters, rate, betas=betas, fused=True)
 
 
@@ -32,21 +32,21 @@ def rate_factor(schedule: recipe.AnySchedule, step: int, total_steps: int) -> fl
     warmup = schedule.warmup_steps
     if step <= warmup:
         return step / warmup
-    if isinstance(schedule, recipe.InverseSqrt):
+    if isinstance(schedule, recipe.InverseSqrtScheduleConfig):
         return math.sqrt(warmup / step)
-    if isinstance(schedule, recipe.Cosine):
+    if isinstance(schedule, recipe.CosineScheduleConfig):
         done = min(1.0, (step - warmup) / max(1, total_steps - warmup))
         return schedule.final + (1 - schedule.final) * 0.5 * (1 + math.cos(math.pi * done))
     return 1.0
 
 
-def forcing_ratio(section: recipe.AnyForcing, step: int) -> float:
+def forcing_ratio(config: recipe.AnyForcing, step: int) -> float:
     """Chance that a step of the decoder is fed the reference's token, at an update counted from 1."""
-    if isinstance(section, recipe.LinearForcing):
-        return 1 - (1 - section.end) * min(1.0, step / section.steps)
-    if isinstance(section, recipe.InverseSigmoidForcing):
-        return section.k / (section.k + math.exp(min(step / section.k, 700.0)))
-    return section.ratio
+    if isinstance(config, recipe.LinearForcingConfig):
+        return 1 - (1 - config.end) * min(1.0, step / config.steps)
+    if isinstance(config, recipe.InverseSigmoidForcingConfig):
+        return config.k / (config.k + math.exp(min(step / config.k, 700.0)))
+    return config.ratio
 
 
 class RunningMean:

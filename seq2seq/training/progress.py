@@ -1,20 +1,10 @@
-"""Showing on stderr how a training gets on: a bar on a terminal, now and then a line elsewhere."""
+"""A training's progress bar."""
 
 from __future__ import annotations
 
-import os
-
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-SILENT = os.environ.get("RANK", "0") != "0"
-"""Of the processes that torchrun has started, the first one speaks."""
-console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=SILENT)
-
-
-def say(message: str) -> None:
-    """A line on stderr, above the bar if there is one."""
-    console.print(message, markup=False)
+from seq2seq.console import SILENT, console
 
 
 class TrainingBar:

@@ -17,19 +17,20 @@ from torch import Tensor, nn
 
 from seq2seq import recipe
 from seq2seq.bundle import load_weights, weights_of
+from seq2seq.console import say
 from seq2seq.data.batching import Batch
+from seq2seq.device import Precision, release_freed_memory
+from seq2seq.distributed import SINGLE_PROCESS, Processes
 from seq2seq.errors import UserError
-from seq2seq.evaluation.health import warnings_of
-from seq2seq.machine import Precision, release_freed_memory
+from seq2seq.files import raise_if_disk_full, write_text
 from seq2seq.nn.regularization import constrain
 from seq2seq.nn.seq2seq import Seq2Seq
-from seq2seq.run_folder import told_if_full, write_text
 from seq2seq.training import checkpoint
-from seq2seq.training.distributed import ALONE, Processes
-from seq2seq.training.feed import Feed
+from seq2seq.training.batch_loader import BatchLoader
+from seq2seq.training.health import warnings_of
 from seq2seq.training.interruption import Interrupted, StopRequest
 from seq2seq.training.minimum_risk import Cost
-from seq2seq.training.objective import Objective, Whole
+from seq2seq.training.objective import Objective, StepTotals
 from seq2seq.training.optimization import (
     RunningMean,
     load_optimizer_tensors,
@@ -37,7 +38,7 @@ from seq2seq.training.optimization import (
     optimizer_tensors,
     rate_factor,
 )
-from seq2seq.training.progress import TrainingBar, say
+from seq2seq.training.progress import TrainingBar
 from seq2seq.training.state import State, Window
 
 Validate = Callable[[Seq2Seq], dict[str, Any]]
@@ -56,7 +57,7 @@ class Trainer:
     """Trains a model until the recipe says that it is enough.
 
     Args:
-        section: the recipe's `training`.
+        config: the recipe's `training`.
         validate: scores a model on the validation data.
         checkpoints: folder of the checkpoints.
         log: the JSON-lines log.
@@ -67,31 +68,31 @@ class Trainer:
 
     def __init__(
         self,
-        section: recipe.Training,
+        config: recipe.TrainingConfig,
         model: Seq2Seq,
-        feed: Feed,
+        feed: BatchLoader,
         validate: Validate,
         checkpoints: Path,
         log: Path,
         identity: str,
         precision: Precision,
-        processes: Processes = ALONE,
+        processes: Processes = SINGLE_PROCESS,
         cost: Cost | None = None,
     ) -> None:
-        self.section, self.model, self.feed, self.validate = section, model, feed, validate
+        self.config, self.model, self.feed, self.validate = config, model, feed, validate
         self.checkpoints, self.log, self.identity = checkpoints, log, identity
         self.processes, self.device = processes, processes.device
         self.parameters = [weight for weight in model.parameters() if weight.requires_grad]
-        self.objective: nn.Module = Objective(section, model, precision, cost)
+        self.objective: nn.Module = Objective(config, model, precision, cost)
         if processes.count > 1:
             self.objective = nn.parallel.DistributedDataParallel(self.objective)
-        self.optimizer = make_optimizer(section.optimizer, self.parameters)
-        self.mean = RunningMean(model, section.ema_decay) if section.ema_decay is not None else None
+        self.optimizer = make_optimizer(config.optimizer, self.parameters)
+        self.mean = RunningMean(model, config.ema_decay) if config.ema_decay is not None else None
         self.state = State()
         self.stop = StopRequest()
         self.learning_rate = self.gradient_norm = 0.0
-        in_epochs = section.max_epochs * feed.updates(0)
-        self.total_steps = min(section.max_steps or in_epochs, in_epochs)
+        in_epochs = config.max_epochs * feed.updates(0)
+        self.total_steps = min(config.max_steps or in_epochs, in_epochs)
 
     # --- the loop ---
 
@@ -118,7 +119,7 @@ class Trainer:
                 if self._validation_due():
                     self._validate()
                     self._save()
-                elif stopping or self.state.step % self.section.checkpoints.every_steps == 0:
+                elif stopping or self.state.step % self.config.checkpoints.every_steps == 0:
                     self._save()
                 if stopping and not self._ended():
                     raise Interrupted
@@ -126,7 +127,7 @@ class Trainer:
         return self.state
 
     def _best(self) -> str:
-        metric = self.section.early_stopping.metric
+        metric = self.config.early_stopping.metric
         score, step = self.state.ranking[0]
         return f"best {metric} {score:.3f} at step {step}"
 
@@ -154,12 +155,12 @@ class Trainer:
         """
         self.model.train()
         state, processes = self.state, self.processes
-        minimum_risk = self.section.minimum_risk_in(state.epoch)
+        minimum_risk = self.config.minimum_risk_in(state.epoch)
         parts = batches if minimum_risk is None else [part for b in batches for part in b.split(minimum_risk.rows)]
         counted = [part for part in parts if part.tgt_tokens]
         sizes = [(part.tgt_tokens, len(part.src), part.aligned) for part in counted]
         tokens, sentences, aligned, count = processes.sum([*(sum(s[i] for s in sizes) for i in range(3)), len(parts)])
-        whole = Whole(state.step + 1, tokens, sentences, int(count), state.epoch, aligned)
+        whole = StepTotals(state.step + 1, tokens, sentences, int(count), state.epoch, aligned)
         own = torch.zeros(4, dtype=torch.float64)
         with processes.meeting():
             for i, part in enumerate(parts):
@@ -168,7 +169,7 @@ class Trainer:
                     (target * processes.count).backward()  # DistributedDataParallel takes the mean
                 own += torch.stack(sums).cpu()
         loss_sum, nll_sum, risk_sum, alignment_sum, stops = processes.sum([*own.tolist(), self.stop.made is not None])
-        limit = self.section.clip_norm or math.inf
+        limit = self.config.clip_norm or math.inf
         self.gradient_norm = torch.nn.utils.clip_grad_norm_(self.parameters, limit).item()
         state.step += 1
         state.batch += len(batches)
@@ -195,9 +196,9 @@ class Trainer:
         return self.objective.no_sync()
 
     def _step_optimizer(self) -> None:
-        factor = self.state.rate * rate_factor(self.section.schedule, self.state.step, self._steps_within_budget())
+        factor = self.state.rate * rate_factor(self.config.schedule, self.state.step, self._steps_within_budget())
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate = self.section.optimizer.learning_rate * factor
+            group["lr"] = self.learning_rate = self.config.optimizer.learning_rate * factor
         self.optimizer.step()
         constrain(self.model)
         if self.mean is not None:
@@ -222,33 +223,33 @@ class Trainer:
             self.state.epoch, self.state.batch = self.state.epoch + 1, 0
 
     def _count_seconds(self, seconds: float) -> None:
-        if self.section.budget is not None:  # all processes must end at the same step
-            seconds = self.processes.from_first(seconds)
+        if self.config.budget is not None:  # all processes must end at the same step
+            seconds = self.processes.broadcast(seconds)
         self.state.seconds += seconds
         self.state.window.seconds += seconds
 
     def _ended(self) -> str | None:
         """Why training is over; None: it is not."""
-        state, section = self.state, self.section
-        patience = section.early_stopping.patience
+        state, config = self.state, self.config
+        patience = config.early_stopping.patience
         if patience is not None and state.validations_since_best >= patience:
-            return f"no better {section.early_stopping.metric} in {patience} validations"
-        if state.step >= self.total_steps or state.epoch >= section.max_epochs:
-            return "all epochs done" if state.epoch >= section.max_epochs else "all updates done"
-        if state.seconds + state.validation_seconds >= section.budget_seconds:
-            return f"budget of {section.budget} spent"
+            return f"no better {config.early_stopping.metric} in {patience} validations"
+        if state.step >= self.total_steps or state.epoch >= config.max_epochs:
+            return "all epochs done" if state.epoch >= config.max_epochs else "all updates done"
+        if state.seconds + state.validation_seconds >= config.budget_seconds:
+            return f"budget of {config.budget} spent"
         return None
 
     def _steps_within_budget(self) -> int:
         """Updates of the whole training, as far as its speed so far can tell."""
-        if self.state.seconds == 0 or self.section.budget is None:
+        if self.state.seconds == 0 or self.config.budget is None:
             return self.total_steps
-        return min(self.total_steps, int(self.state.step * self.section.budget_seconds / self.state.seconds))
+        return min(self.total_steps, int(self.state.step * self.config.budget_seconds / self.state.seconds))
 
     # --- validation ---
 
     def _validation_due(self) -> bool:
-        every = self.section.validate_every
+        every = self.config.validate_every
         due = self.state.batch == 0 if every is None else self.state.step % every == 0
         return due or self._ended() is not None
 
@@ -258,18 +259,18 @@ class Trainer:
             self._give_up()
         with self._averaged():
             scores = self.validate(self.model)
-        state, metric = self.state, self.section.early_stopping.metric
+        state, metric = self.state, self.config.early_stopping.metric
         score = scores[metric]
         sign = 1 if metric in ("loss", "perplexity", "ter") else -1
         ranking = sorted([*state.ranking, (score, state.step)], key=lambda entry: (sign * entry[0], entry[1]))
-        state.ranking = ranking[: self.section.checkpoints.keep_best]
+        state.ranking = ranking[: self.config.checkpoints.keep_best]
         better = ranking[0][1] == state.step
         if better:
             state.validations_since_best = 0
         else:
             state.validations_since_best += 1
             self._lower_rate_on_plateau()
-        state.validation_seconds = self.processes.from_first(time.perf_counter() - started)
+        state.validation_seconds = self.processes.broadcast(time.perf_counter() - started)
         state.seconds += state.validation_seconds
         warnings = warnings_of(scores)
         self._write(
@@ -282,8 +283,11 @@ class Trainer:
             say(f"warning: {warning}")
 
     def _lower_rate_on_plateau(self) -> None:
-        schedule = self.section.schedule
-        if isinstance(schedule, recipe.Plateau) and self.state.validations_since_best % (schedule.patience + 1) == 0:
+        schedule = self.config.schedule
+        if (
+            isinstance(schedule, recipe.PlateauScheduleConfig)
+            and self.state.validations_since_best % (schedule.patience + 1) == 0
+        ):
             self.state.rate *= schedule.factor
 
     @contextlib.contextmanager
@@ -308,7 +312,7 @@ class Trainer:
     def _log_if_due(self) -> str | None:
         """Write a record of the updates since the last one; returns what the bar shows of it."""
         window = self.state.window
-        if self.state.step % self.section.log_every or not window.tokens:
+        if self.state.step % self.config.log_every or not window.tokens:
             return None
         loss, nll = window.loss / window.tokens, window.negative_log_likelihood / window.tokens
         risk = {"risk": window.risk / window.risked} if window.risked else {}
@@ -337,7 +341,7 @@ class Trainer:
         self.state.records.append(line)
         if not self.processes.first:
             return
-        with told_if_full(self.log), open(self.log, "a", encoding="utf-8") as file:
+        with raise_if_disk_full(self.log), open(self.log, "a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def _save(self) -> None:
@@ -350,12 +354,12 @@ class Trainer:
         checkpoint.save(
             self.checkpoints, self.state.step, checkpoint.Checkpoint(self.identity, asdict(self.state), tensors)
         )
-        checkpoint.prune(self.checkpoints, self.section.checkpoints.keep_last, [step for _, step in self.state.ranking])
+        checkpoint.prune(self.checkpoints, self.config.checkpoints.keep_last, [step for _, step in self.state.ranking])
 
     def _resume(self) -> None:
         """Take up the newest whole checkpoint; without one, begin, and clear away what another training left."""
         found = checkpoint.load_newest(self.checkpoints, self.identity, say) if self.processes.first else None
-        step = self.processes.from_first(None if found is None else int(found.state["step"]))
+        step = self.processes.broadcast(None if found is None else int(found.state["step"]))
         if step is not None:
             self._restore(found or checkpoint.load(self.checkpoints, step))
             say(f"going on from step {step} of {self.total_steps}")

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from seq2seq.console import say
 from seq2seq.errors import UserError
 from seq2seq.run_folder import RunFolder
-from seq2seq.training.progress import say
 
 CLOCKS = {"seconds", "tokens_per_second", "loading"}
 """What in the log's records tells of the time that it took, not of the training."""

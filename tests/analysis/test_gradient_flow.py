@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from seq2seq.analysis import gradient_flow, recall
 from seq2seq.analysis.gradient_flow import Settings, gradient_norms, scale_recurrence
-from seq2seq.recipe_file import read_cell
+from seq2seq.recipe.file import read_cell
 from tests.command_line import seq2seq
 
 SMALL = Settings(hidden_size=8, length=12)

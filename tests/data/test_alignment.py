@@ -15,12 +15,12 @@ from seq2seq.data.alignment import as_targets, parse, read_aligned, to_pieces
 from seq2seq.data.batching import collate
 from seq2seq.data.preparation import PreparedPairs, prepare
 from seq2seq.data.tokenization import EOS, Tokenizer, train_tokenizers
+from seq2seq.distributed import SINGLE_PROCESS, Processes
 from seq2seq.errors import UserError
 from seq2seq.pipeline import Pipeline, read_sources
-from seq2seq.recipe import AnyTokenizer, Data
-from seq2seq.recipe import Batch as BatchSection
-from seq2seq.training.distributed import ALONE, Processes
-from seq2seq.training.feed import Feed
+from seq2seq.recipe import AnyTokenizer, DataConfig
+from seq2seq.recipe import BatchConfig as BatchSection
+from seq2seq.training.batch_loader import BatchLoader
 from tests.toy import toy_recipe
 
 CHARACTERS = "abeé ▁ﬁ½¨12,.\u0301\u0308\t\u3000\xa0\x85ﷺ"
@@ -37,10 +37,10 @@ SECTIONS = [
 ]
 
 
-@pytest.fixture(scope="module", params=SECTIONS, ids=lambda section: f"{section['kind']} {section['normalization']}")
+@pytest.fixture(scope="module", params=SECTIONS, ids=lambda config: f"{config['kind']} {config['normalization']}")
 def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
-    section = TypeAdapter[AnyTokenizer](AnyTokenizer).validate_python(request.param)
-    return train_tokenizers(section, lambda: iter(TEXT), lambda: iter(TEXT))[0]
+    config = TypeAdapter[AnyTokenizer](AnyTokenizer).validate_python(request.param)
+    return train_tokenizers(config, lambda: iter(TEXT), lambda: iter(TEXT))[0]
 
 
 @given(text=st.text(CHARACTERS, max_size=20))
@@ -109,7 +109,7 @@ def test_alignments_come_through_cleaning_and_normalisation_with_their_pairs(tmp
     (tmp_path / "valid.tsv").write_text("test\tvalid\n", encoding="utf-8")
     valid, more = {"tsv": str(tmp_path / "valid.tsv")}, {"tsv": str(tmp_path / "more.tsv")}
     train, limits = [write(tmp_path, PAIRS), more], {"max_length": 50, "max_length_ratio": None}
-    data = Data.model_validate({"src": "en", "tgt": "de", "train": train, "valid": valid, "filter": limits})
+    data = DataConfig.model_validate({"src": "en", "tgt": "de", "train": train, "valid": valid, "filter": limits})
     values = {"kind": kind, "normalization": "nfkc"} | ({"min_frequency": 1} if kind != "char" else {})
     (tmp_path / "out").mkdir()
     prepare(data, TypeAdapter[AnyTokenizer](AnyTokenizer).validate_python(values), 1, tmp_path / "out")
@@ -129,8 +129,8 @@ def test_alignments_come_through_cleaning_and_normalisation_with_their_pairs(tmp
     if kind == "word":
         assert linked(0) == {("▁das", "▁the"), ("▁alte", "▁old"), ("▁Haus", "▁house▁."), (".", "▁house▁.")}
         assert linked(1) == {("▁un", "▁un-"), ("▁gesehen", "▁seen"), ("▁é", "▁é"), ("▁fi", "▁\ufdd0fi")}
-    feed = Feed(BatchSection(tokens=10_000), pairs, None, 1, aligned=True)
-    whole, shares = feed.take(0, 0, ALONE)[0], [feed.take(0, 0, Processes(rank, 6))[0] for rank in range(6)]
+    feed = BatchLoader(BatchSection(tokens=10_000), pairs, None, 1, aligned=True)
+    whole, shares = feed.take(0, 0, SINGLE_PROCESS)[0], [feed.take(0, 0, Processes(rank, 6))[0] for rank in range(6)]
     assert whole.aligned == sum(share.aligned for share in shares) > 0  # two of the six have a pair that does not count
 
 
@@ -139,7 +139,7 @@ def test_a_training_that_does_not_ask_for_alignments_has_none_of_their_cost(tmp_
     (tmp_path / "out").mkdir()
     prepare(plain.data, plain.tokenizer, 1, tmp_path / "out")
     pairs = PreparedPairs(tmp_path / "out/train.arrow")
-    assert Feed(plain.training.batch, pairs, None, 1).take(0, 0, ALONE)[0].alignment is None
+    assert BatchLoader(plain.training.batch, pairs, None, 1).take(0, 0, SINGLE_PROCESS)[0].alignment is None
 
 
 def test_a_changed_file_prepares_anew_and_a_changed_weight_trains_anew(tmp_path: Path) -> None:
@@ -188,8 +188,8 @@ def test_lines_are_checked_against_their_pairs(tmp_path: Path) -> None:
 
 def test_on_real_text_every_word_has_its_own_pieces(multi30k: Path) -> None:
     lines = (multi30k / "train.de").read_text(encoding="utf-8").split("\n")[:2000]
-    section = TypeAdapter[AnyTokenizer](AnyTokenizer).validate_python({"kind": "bpe", "vocab_size": 1000})
-    made = train_tokenizers(section, lambda: iter(lines), lambda: iter(lines))[0]
+    config = TypeAdapter[AnyTokenizer](AnyTokenizer).validate_python({"kind": "bpe", "vocab_size": 1000})
+    made = train_tokenizers(config, lambda: iter(lines), lambda: iter(lines))[0]
     for line, ids, words in zip(lines, made.encode_batch(lines), made.words(lines), strict=True):
         groups = itertools.groupby(zip(words, ids, strict=True), key=lambda entry: entry[0])
         assert ["".join(made.decode([i for _, i in group]).split()) for _, group in groups] == line.split()

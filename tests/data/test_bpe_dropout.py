@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from seq2seq.data.bpe_dropout import BpeDropout
 from seq2seq.data.tokenization import EOS, SPACE, Tokenizer, train_tokenizers
-from seq2seq.recipe import BpeTokenizer
+from seq2seq.recipe import BpeTokenizerConfig
 
 TEXTS = [
     "the lowest lower-case newest widest words, the lower the better",
@@ -40,8 +40,8 @@ Form = Literal["none", "nfc", "nfkc"]
 
 @functools.cache
 def trained(form: Form = "nfc") -> Tokenizer:
-    section = BpeTokenizer(kind="bpe", vocab_size=200, min_frequency=1, normalization=form)
-    return train_tokenizers(section, lambda: iter(TEXTS), lambda: iter(TEXTS))[0]
+    config = BpeTokenizerConfig(kind="bpe", vocab_size=200, min_frequency=1, normalization=form)
+    return train_tokenizers(config, lambda: iter(TEXTS), lambda: iter(TEXTS))[0]
 
 
 def pieces(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
@@ -125,8 +125,8 @@ def test_the_distribution_is_that_of_the_papers_algorithm_1(word: str, rate: flo
 def test_it_is_the_librarys_where_no_merge_makes_another_impossible(rate: float) -> None:
     """Elsewhere the library drops fewer merges than the paper does."""
     chain = ["a ab abc abcd abcde"] * 3
-    section = BpeTokenizer(kind="bpe", vocab_size=100, min_frequency=1)
-    made = train_tokenizers(section, lambda: iter(chain), lambda: iter(chain))[0]
+    config = BpeTokenizerConfig(kind="bpe", vocab_size=100, min_frequency=1)
+    made = train_tokenizers(config, lambda: iter(chain), lambda: iter(chain))[0]
     model = json.loads(made.to_json())
     model["model"]["dropout"] = rate
     library, count = tokenizers.Tokenizer.from_str(json.dumps(model)), 8000
@@ -142,9 +142,9 @@ def test_it_is_the_librarys_where_no_merge_makes_another_impossible(rate: float)
 @pytest.mark.parametrize("joint", [True, False])
 def test_on_real_text_without_chance_it_is_the_librarys(multi30k: Path, joint: bool) -> None:
     sides = [(multi30k / f"train.{side}").read_text(encoding="utf-8").split("\n")[:3000] for side in ("en", "de")]
-    section = BpeTokenizer(kind="bpe", vocab_size=2000, joint=joint)
+    config = BpeTokenizerConfig(kind="bpe", vocab_size=2000, joint=joint)
     for made, lines in zip(
-        train_tokenizers(section, lambda: iter(sides[0]), lambda: iter(sides[1])), sides, strict=True
+        train_tokenizers(config, lambda: iter(sides[0]), lambda: iter(sides[1])), sides, strict=True
     ):
         cut = BpeDropout(made, 0.0)
         for ids in pieces(made, lines):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from seq2seq.data import cleaning
 from seq2seq.data.cleaning import Cleaner, Duplicates, Overlap, drop_by_length
-from seq2seq.recipe import Filter
+from seq2seq.recipe import FilterConfig
 
 TEXT = st.sampled_from(["", " ", "a", " a", "a ", "b", "c", "d\u2028e", "f\r"])
 PAIRS = st.lists(st.tuples(st.integers(0, 1), TEXT, TEXT, st.sampled_from(["", "0-0", "0-1 1-0"])), max_size=30)
@@ -17,7 +17,7 @@ Rows = list[tuple[int, str, str, str]]
 EVALUATION = [("a", "x"), ("y", "b"), ("", "")]
 
 
-def slow(section: Filter, pairs: Rows) -> tuple[Rows, dict[str, list[int]]]:
+def slow(config: FilterConfig, pairs: Rows) -> tuple[Rows, dict[str, list[int]]]:
     """The filters, told plainly."""
     kept, seen = [], set()
     dropped = {name: [0, 0] for name in ("empty", "duplicate", "overlap")}
@@ -25,9 +25,9 @@ def slow(section: Filter, pairs: Rows) -> tuple[Rows, dict[str, list[int]]]:
         pair = src.strip(), tgt.strip()
         if not all(pair):
             dropped["empty"][number] += 1
-        elif section.deduplicate and pair in seen:
+        elif config.deduplicate and pair in seen:
             dropped["duplicate"][number] += 1
-        elif section.drop_test_overlap and (pair[0] in ("a", "y") or pair[1] in ("x", "b")):
+        elif config.drop_test_overlap and (pair[0] in ("a", "y") or pair[1] in ("x", "b")):
             dropped["overlap"][number] += 1
         else:
             kept.append((number, src, tgt, alignment))
@@ -43,16 +43,16 @@ def test_cleaner_is_the_plain_filters(
     overlap: bool,
     chunk: int,
 ) -> None:
-    section = Filter(deduplicate=deduplicate, drop_test_overlap=overlap)
+    config = FilterConfig(deduplicate=deduplicate, drop_test_overlap=overlap)
     with (
         pytest.MonkeyPatch.context() as patch,
-        Cleaner(section, tmp_path_factory.mktemp("x"), 2, EVALUATION) as cleaner,
+        Cleaner(config, tmp_path_factory.mktemp("x"), 2, EVALUATION) as cleaner,
     ):
         patch.setattr(cleaning, "CHUNK", chunk)
         for pair in pairs:
             cleaner.add(*pair)
         left = cleaner.finish()
-        expected, dropped = slow(section, pairs)
+        expected, dropped = slow(config, pairs)
         assert list(cleaner) == expected == list(cleaner)
         assert list(cleaner.texts(1)) == [tgt for _, _, tgt, _ in expected]
     assert left == len(expected)
@@ -87,7 +87,9 @@ def test_overlap_counts_a_sets_sentences() -> None:
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300))))
 def test_lengths(pairs: list[tuple[int, int]]) -> None:
     src, tgt = np.array([p[0] for p in pairs], np.int64), np.array([p[1] for p in pairs], np.int64)
-    too_long, uneven = drop_by_length(Filter(max_length=100, max_length_ratio=2.0), src, tgt)
+    too_long, uneven = drop_by_length(FilterConfig(max_length=100, max_length_ratio=2.0), src, tgt)
     assert too_long.tolist() == [max(pair) > 100 for pair in pairs]
     assert uneven.tolist() == [max(p) <= 100 and max(p) > 2 * max(1, min(p)) for p in pairs]
-    assert not any(side.any() for side in drop_by_length(Filter(max_length=None, max_length_ratio=None), src, tgt))
+    assert not any(
+        side.any() for side in drop_by_length(FilterConfig(max_length=None, max_length_ratio=None), src, tgt)
+    )

@@ -13,7 +13,7 @@ from seq2seq.data import cleaning, preparation
 from seq2seq.data.preparation import PreparedPairs, Statistics, prepare
 from seq2seq.data.tokenization import EOS, UNK, Tokenizer
 from seq2seq.errors import UserError
-from seq2seq.recipe import AnyTokenizer, Data
+from seq2seq.recipe import AnyTokenizer, DataConfig
 
 
 def write(path: Path, pairs: list[tuple[str, str]]) -> dict[str, str]:
@@ -25,8 +25,8 @@ def run(folder: Path, data: dict[str, Any], kind: str = "word", **options: Any) 
     out = folder / "out"
     out.mkdir()
     options = {"min_frequency": 1} | options if kind in ("bpe", "word") else options
-    section = TypeAdapter[AnyTokenizer](AnyTokenizer).validate_python({"kind": kind, **options})
-    return prepare(Data.model_validate({"src": "en", "tgt": "de", **data}), section, 1, out), out
+    config = TypeAdapter[AnyTokenizer](AnyTokenizer).validate_python({"kind": kind, **options})
+    return prepare(DataConfig.model_validate({"src": "en", "tgt": "de", **data}), config, 1, out), out
 
 
 FIRST = [("a b", "x y"), ("", "x"), ("a b ", "x y"), ("test one", "q"), ("k l m n", "z"), ("a " * 30, "b " * 30)]

@@ -32,13 +32,11 @@ TEXT = st.lists(
 ).map("".join)
 
 
-def train(
-    texts: list[str] = SENTENCES, targets: list[str] | None = None, **section: Any
-) -> tuple[Tokenizer, Tokenizer]:
-    section = {"kind": "bpe", "min_frequency": 1, **section}
-    if section["kind"] == "unigram":
-        del section["min_frequency"]
-    parsed = TypeAdapter[AnyTokenizer](AnyTokenizer).validate_python(section)
+def train(texts: list[str] = SENTENCES, targets: list[str] | None = None, **config: Any) -> tuple[Tokenizer, Tokenizer]:
+    config = {"kind": "bpe", "min_frequency": 1, **config}
+    if config["kind"] == "unigram":
+        del config["min_frequency"]
+    parsed = TypeAdapter[AnyTokenizer](AnyTokenizer).validate_python(config)
     return train_tokenizers(parsed, lambda: iter(texts), lambda: iter(texts if targets is None else targets))
 
 
@@ -136,9 +134,9 @@ chance = random.Random(3)
 words = ["".join(chance.choices("abcdefghij", k=chance.randint(1, 9))) for _ in range(3000)]
 texts = [" ".join(chance.choices(words, k=9)) + "." for _ in range(2000)]
 for kind in ("bpe", "word", "char"):
-    section = {"kind": kind} | ({} if kind == "char" else {"vocab_size": 700})
-    section = TypeAdapter(AnyTokenizer).validate_python(section)
-    tokenizer, _ = train_tokenizers(section, lambda: iter(texts), lambda: iter(texts))
+    config = {"kind": kind} | ({} if kind == "char" else {"vocab_size": 700})
+    config = TypeAdapter(AnyTokenizer).validate_python(config)
+    tokenizer, _ = train_tokenizers(config, lambda: iter(texts), lambda: iter(texts))
     print(kind, len(tokenizer), hashlib.sha256(tokenizer._inner.to_str().encode()).hexdigest())
 """
 

@@ -15,18 +15,22 @@ from seq2seq.decoding.translator import search_all
 from seq2seq.nn.seq2seq import Seq2Seq
 
 VOCAB = 7  # four special tokens and three words
-PENALTIES = [recipe.NoPenalty(kind="none"), recipe.AveragePenalty(kind="average"), recipe.WuPenalty(kind="wu")]
+PENALTIES = [
+    recipe.NoPenaltyConfig(kind="none"),
+    recipe.AveragePenaltyConfig(kind="average"),
+    recipe.WuPenaltyConfig(kind="wu"),
+]
 
 
 def sharp_model(seed: int, feeding: bool = False) -> Seq2Seq:
     """An untrained model with large weights, so that its choices differ from step to step."""
     torch.manual_seed(seed)
-    section = recipe.Model(
-        embedding=recipe.Embedding(size=5),
-        encoder=recipe.Encoder(hidden_size=4),
-        decoder=recipe.Decoder(hidden_size=6, input_feeding=feeding),
+    config = recipe.ModelConfig(
+        embedding=recipe.EmbeddingConfig(size=5),
+        encoder=recipe.EncoderConfig(hidden_size=4),
+        decoder=recipe.DecoderConfig(hidden_size=6, input_feeding=feeding),
     )
-    model = Seq2Seq(section, VOCAB, VOCAB, PAD).double().eval()
+    model = Seq2Seq(config, VOCAB, VOCAB, PAD).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(3)
@@ -52,8 +56,10 @@ def brute_force(model: Seq2Seq, src: list[int], limit: int, penalty: recipe.AnyP
     return sorted(found, key=lambda h: -h.score)
 
 
-def decoding(beam: int, penalty: recipe.AnyPenalty, limit: int) -> recipe.Decoding:
-    return recipe.Decoding(beam_size=beam, length_penalty=penalty, max_length=recipe.MaxLength(ratio=0.0, offset=limit))
+def decoding(beam: int, penalty: recipe.AnyPenalty, limit: int) -> recipe.DecodingConfig:
+    return recipe.DecodingConfig(
+        beam_size=beam, length_penalty=penalty, max_length=recipe.MaxLengthConfig(ratio=0.0, offset=limit)
+    )
 
 
 @pytest.mark.parametrize("penalty", PENALTIES, ids=lambda p: p.kind)
@@ -113,7 +119,7 @@ def test_translations_do_not_depend_on_the_batch(seed: int, sizes: list[int], ba
     model = sharp_model(seed % 50)
     generator = torch.Generator().manual_seed(seed)
     sentences = [[*torch.randint(4, VOCAB, (n,), generator=generator).tolist(), EOS] for n in sizes]
-    options = recipe.Decoding(beam_size=beam)
+    options = recipe.DecodingConfig(beam_size=beam)
     device = torch.device("cpu")
     alone = [search_all(model, [s], options, device)[0][0].tokens for s in sentences]
     together = search_all(model, sentences, options, device, batch_size=batch_size)
@@ -135,7 +141,7 @@ def test_a_broken_model_ends_too() -> None:
     model = sharp_model(1)
     with torch.no_grad():
         model.output.bias.fill_(torch.nan)
-    found = beam_search(model, torch.tensor([[4, EOS]]), torch.tensor([2]), recipe.Decoding())
+    found = beam_search(model, torch.tensor([[4, EOS]]), torch.tensor([2]), recipe.DecodingConfig())
     assert found == [[]]
 
 

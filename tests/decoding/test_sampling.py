@@ -17,8 +17,8 @@ SRC, LENGTHS = torch.tensor([[4, 5, 2], [6, 2, 0]]), torch.tensor([3, 2])
 def model(**decoder: object) -> Seq2Seq:
     torch.manual_seed(3)
     stack = {"cell": "gru", "hidden_size": 8}
-    section = recipe.Model.model_validate({"embedding": {"size": 8}, "encoder": stack, "decoder": stack | decoder})
-    made = Seq2Seq(section, VOCAB, VOCAB, PAD).eval()
+    config = recipe.ModelConfig.model_validate({"embedding": {"size": 8}, "encoder": stack, "decoder": stack | decoder})
+    made = Seq2Seq(config, VOCAB, VOCAB, PAD).eval()
     for weight in made.parameters():
         weight.data.mul_(3)  # far from an even distribution
     return made

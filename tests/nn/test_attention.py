@@ -36,7 +36,7 @@ NONE = torch.zeros(1, 1, 5)
 
 def attention(size: int = 6, **keys: object) -> Attention:
     torch.manual_seed(1)
-    made = make_attention(recipe.Decoder.model_validate({"attention": keys}).attention, size, size)
+    made = make_attention(recipe.DecoderConfig.model_validate({"attention": keys}).attention, size, size)
     assert made is not None
     return made
 
@@ -157,4 +157,4 @@ def test_location_and_coverage_see_where_the_steps_before_looked() -> None:
 
 
 def test_none_is_none() -> None:
-    assert make_attention(recipe.NoAttention(kind="none"), 6, 6) is None
+    assert make_attention(recipe.NoAttentionConfig(kind="none"), 6, 6) is None

@@ -27,7 +27,7 @@ SECTION = TypeAdapter(recipe.AnyCell)
 Array = np.ndarray
 
 
-def section(cell: object) -> recipe.AnyCell:
+def config(cell: object) -> recipe.AnyCell:
     made: recipe.AnyCell = SECTION.validate_python(cell)
     return made
 
@@ -35,7 +35,7 @@ def section(cell: object) -> recipe.AnyCell:
 def randomized(cell: object, input_size: int, hidden_size: int) -> Cell:
     """A cell in float64 with random numbers in every weight, peepholes and gains too."""
     torch.manual_seed(1)
-    made = make_cell(section(cell), input_size, hidden_size).double()
+    made = make_cell(config(cell), input_size, hidden_size).double()
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.copy_(torch.randn_like(parameter) * 0.6)
@@ -60,11 +60,11 @@ def numbers(cell: Cell) -> dict[str, Array]:
 def rnn(cell: Cell, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
     w = numbers(cell)
     sums = w["kernel"] @ x + w["recurrent_kernel"] @ h + w["bias"]
-    return (np.tanh(sums) if cell.section.activation == "tanh" else np.maximum(0, sums)), c
+    return (np.tanh(sums) if cell.config.activation == "tanh" else np.maximum(0, sums)), c
 
 
 def lstm(cell: Cell, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
-    w, options = numbers(cell), cell.section
+    w, options = numbers(cell), cell.config
     act, gate = np.tanh, sigma
     if options.activation == "relu":
         act, gate = (lambda v: np.maximum(0, v)), (lambda v: np.clip(v / 6 + 0.5, 0, 1))
@@ -101,12 +101,12 @@ def gru_step(w: dict[str, Array], reset: str, norm: bool, x: Array, h: Array) ->
 
 
 def gru(cell: Cell, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
-    return gru_step(numbers(cell), cell.section.reset, cell.section.layer_norm, x, h), c
+    return gru_step(numbers(cell), cell.config.reset, cell.config.layer_norm, x, h), c
 
 
 def transition_gru(cell: Cell, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
     every = numbers(cell)
-    for part in ["first.", *[f"others.{k}." for k in range(cell.section.transitions)]]:
+    for part in ["first.", *[f"others.{k}." for k in range(cell.config.transitions)]]:
         w = {name.removeprefix(part): v for name, v in every.items() if name.startswith(part)}
         h, x = gru_step(w, "after", False, x, h), x[:0]
     return h, c
@@ -156,7 +156,7 @@ def test_steps_equal_the_equation(name: object, sizes: tuple[int, int]) -> None:
     np_h, np_c = h.numpy(), c.numpy()
     for x in xs:
         state = cell.step(cell.project(x), state)
-        np_h, np_c = EQUATIONS[cell.section.kind](cell, x.numpy(), np_h, np_c)
+        np_h, np_c = EQUATIONS[cell.config.kind](cell, x.numpy(), np_h, np_c)
         np.testing.assert_allclose(state[0].detach(), np_h, atol=1e-12)
     if cell.states > 1:
         np.testing.assert_allclose(state[1].detach(), np_c, atol=1e-12)
@@ -200,7 +200,7 @@ def test_plain_cells_equal_torchs_own_layers() -> None:
     x = torch.randn(5, 2, 3, dtype=torch.double)
     for name, layer in (("rnn", torch.nn.RNN), ("lstm", torch.nn.LSTM), ("gru", torch.nn.GRU)):
         theirs = layer(3, 4).double()
-        cell = make_cell(section(name), 3, 4).double()
+        cell = make_cell(config(name), 3, 4).double()
         with torch.no_grad():
             cell.kernel.copy_(theirs.weight_ih_l0)
             cell.recurrent_kernel.copy_(theirs.weight_hh_l0)
@@ -209,7 +209,7 @@ def test_plain_cells_equal_torchs_own_layers() -> None:
                 cell.recurrent_bias.copy_(theirs.bias_hh_l0)
             else:
                 cell.bias.copy_(theirs.bias_ih_l0 + theirs.bias_hh_l0)
-        outputs, _ = Layer(recipe.Stack(cell=section(name), hidden_size=4), 3).double()(x)
+        outputs, _ = Layer(recipe.StackConfig(cell=config(name), hidden_size=4), 3).double()(x)
         assert outputs.shape == (5, 2, 4)
         torch.testing.assert_close(cell.sequence(x, cell.zero_state(x, 2))[0], theirs(x)[0])
 
@@ -235,7 +235,7 @@ def test_the_scan_of_a_gpu_gives_the_same_gradients(name: object, monkeypatch: p
 
 
 def test_forget_bias_and_uniform_range() -> None:
-    cell = make_cell(section({"kind": "lstm", "forget_bias": 2.5}), 3, 16)
+    cell = make_cell(config({"kind": "lstm", "forget_bias": 2.5}), 3, 16)
     i, f, g, o = cell.bias.detach().chunk(4)
     assert f.tolist() == [2.5] * 16 and i.abs().max() == g.abs().max() == o.abs().max() == 0
     assert 0.2 < cell.kernel.abs().max() <= 0.25  # 1/sqrt(16)
@@ -257,8 +257,8 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("own")
 def test_a_cell_of_ones_own() -> None:
-    cell = make_cell(section({"kind": "my_cells:LeakyCell", "options": {"leak": 0.9}}), 3, 4)
-    layer = Layer(recipe.Stack(cell=section("my_cells:LeakyCell"), hidden_size=4, recurrent_dropout=0.2), 3)
+    cell = make_cell(config({"kind": "my_cells:LeakyCell", "options": {"leak": 0.9}}), 3, 4)
+    layer = Layer(recipe.StackConfig(cell=config("my_cells:LeakyCell"), hidden_size=4, recurrent_dropout=0.2), 3)
     assert layer(torch.randn(5, 2, 3))[0].shape == (5, 2, 4)
     h, x = torch.rand(2, 4), torch.randn(2, 3)
     expected = 0.9 * h + 0.1 * torch.tanh(x @ cell.kernel.T + h @ cell.recurrent_kernel.T)
@@ -278,7 +278,7 @@ def test_a_cell_of_ones_own() -> None:
 )
 def test_errors_of_naming_a_cell_of_ones_own(cell: object, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        make_cell(section(cell), 3, 4)
+        make_cell(config(cell), 3, 4)
 
 
 @pytest.mark.parametrize(
@@ -302,4 +302,4 @@ def test_errors_in_a_cell_of_ones_own(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     with pytest.raises(UserError, match=message):
-        make_cell(section("mine:Leaky"), 3, 4)
+        make_cell(config("mine:Leaky"), 3, 4)

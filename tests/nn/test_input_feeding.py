@@ -13,12 +13,12 @@ TGT = torch.tensor([[1, 5, 6, 7], [1, 4, 9, 0], [1, 8, 0, 0]])
 
 def model(dropout: float = 0.0, **decoder: object) -> Seq2Seq:
     torch.manual_seed(0)
-    section = {
+    config = {
         "embedding": {"size": 6},
         "encoder": {"hidden_size": 4},
         "decoder": {"cell": "lstm", "hidden_size": 8, "input_feeding": True, "dropout": dropout, **decoder},
     }
-    return Seq2Seq(recipe.Model.model_validate(section), 11, 11, 0).double()
+    return Seq2Seq(recipe.ModelConfig.model_validate(config), 11, 11, 0).double()
 
 
 def run(made: Seq2Seq, loops: bool) -> tuple[Tensor, dict[str, Tensor]]:

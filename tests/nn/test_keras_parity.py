@@ -26,7 +26,7 @@ from keras.src.backend.common import dtypes
 from seq2seq import recipe
 from seq2seq.nn.cells import Cell
 from seq2seq.nn.cells.base import ACTIVATIONS
-from seq2seq.nn.layer import Inside, Layer
+from seq2seq.nn.layer import Layer, SequenceMask
 from seq2seq.nn.regularization import activity_penalty, constrain, weight_penalty
 from seq2seq.nn.stack import DecoderStack, EncoderStack
 
@@ -111,8 +111,8 @@ def twins(name: str, cell: Options | None = None, **options: object) -> tuple[An
     """Keras's layer and ours, with the same weights. `cell`: what ours alone is told."""
     torch.manual_seed(1)
     theirs = built(keras_layer(name, **options))
-    section = recipe.Stack.model_validate({"cell": our_cell(name, **cell or {}), "hidden_size": HIDDEN})
-    ours = Layer(section, INPUT, reverse=bool(options.get("go_backwards"))).double()
+    config = recipe.StackConfig.model_validate({"cell": our_cell(name, **cell or {}), "hidden_size": HIDDEN})
+    ours = Layer(config, INPUT, reverse=bool(options.get("go_backwards"))).double()
     carry([theirs.cell], [ours.cell])
     return theirs, ours
 
@@ -145,7 +145,7 @@ def test_layer(name: str, way: str, mask: str | None, started: bool) -> None:
     x, state = numbers(BATCH, TIME, INPUT), [numbers(BATCH, HIDDEN) for _ in range(ours.cell.states)]
     y, *final = theirs(x, initial_state=state if started else None, mask=None if mask is None else MASKS[mask])
     y = y.flip(1) if "go_backwards" in way else y  # Keras gives the outputs in the order of reading
-    inside = None if mask is None else Inside.of_mask(MASKS[mask].T)
+    inside = None if mask is None else SequenceMask.of_mask(MASKS[mask].T)
     for fused in {ours.cell.fused, False}:
         ours.cell.fused = fused
         hs, last = ours(x.transpose(0, 1), tuple(state) if started else None, inside)
@@ -171,11 +171,11 @@ def test_encoder_stack_after_training(name: str, direction: str) -> None:
     torch.manual_seed(1)
     rates = {"dropout": 0.5, "recurrent_dropout": 0.5}
     keys = {"cell": our_cell(name), "hidden_size": HIDDEN, "layers": 2, "direction": direction, **rates}
-    section = recipe.Encoder.model_validate(keys)
-    ours = EncoderStack(section, INPUT).double().eval()
+    config = recipe.EncoderConfig.model_validate(keys)
+    ours = EncoderStack(config, INPUT).double().eval()
     y = x = numbers(BATCH, TIME, INPUT)
     cells, finals = [], []
-    for letters in section.directions:
+    for letters in config.directions:
         theirs = keras_layer(name, go_backwards=letters == "b", **rates)
         if letters == "fb":
             theirs = keras.layers.Bidirectional(theirs, merge_mode="concat", dtype="float64")
@@ -193,8 +193,8 @@ def test_encoder_stack_after_training(name: str, direction: str) -> None:
 @pytest.mark.parametrize("name", PLAIN)
 def test_decoder_stack_equals_stacked_cells(name: str) -> None:
     torch.manual_seed(1)
-    section = recipe.Stack.model_validate({"cell": our_cell(name), "hidden_size": HIDDEN, "layers": 2})
-    ours = DecoderStack(section, INPUT).double()
+    config = recipe.StackConfig.model_validate({"cell": our_cell(name), "hidden_size": HIDDEN, "layers": 2})
+    ours = DecoderStack(config, INPUT).double()
     cells = [keras_layer(name).cell for _ in range(2)]
     stacked = keras.layers.StackedRNNCells(cells, dtype="float64")
     theirs = built(keras.layers.RNN(stacked, return_sequences=True, return_state=True, dtype="float64"))
@@ -233,7 +233,7 @@ def test_penalty_on_outputs_is_the_sum_over_sentences_of_kerass(name: str) -> No
     for row in range(BATCH):
         theirs(x[row : row + 1], mask=MASKS["holes"][row : row + 1])
         losses += theirs.losses
-    ours.train()(x.transpose(0, 1), None, Inside.of_mask(MASKS["holes"].T))
+    ours.train()(x.transpose(0, 1), None, SequenceMask.of_mask(MASKS["holes"].T))
     assert len(losses) == BATCH
     close(activity_penalty(ours), sum(losses))
 
@@ -256,7 +256,7 @@ def initialized(theirs: Options, ours: Options) -> list[dict[str, Tensor]]:
     keras.utils.set_random_seed(1)
     layer = keras.layers.LSTM(32, **theirs)
     layer.build((1, 1, 16))
-    made = Layer(recipe.Stack.model_validate({"cell": {"kind": "lstm", **ours}, "hidden_size": 32}), 16)
+    made = Layer(recipe.StackConfig.model_validate({"cell": {"kind": "lstm", **ours}, "hidden_size": 32}), 16)
     return [as_ours(layer.cell, [weight.detach() for weight in weights(layer)]), made.cell.state_dict()]
 
 
@@ -294,7 +294,7 @@ def test_dropout_has_one_mask_a_sentence(key: str, recurrent: str, gone: int) ->
     both = {"kernel_initializer": "identity", "recurrent_initializer": recurrent}
     theirs = keras.layers.SimpleRNN(16, "linear", return_sequences=True, dtype="float64", seed=1, **{key: 0.5}, **both)
     keys = {"cell": {"kind": "rnn", "activation": "identity", **both}, "direction": "forward", "hidden_size": 16}
-    ours = EncoderStack(recipe.Encoder.model_validate({**keys, key: 0.5}), 16).double()
+    ours = EncoderStack(recipe.EncoderConfig.model_validate({**keys, key: 0.5}), 16).double()
     x, lengths = torch.ones(BATCH, TIME, 16, dtype=torch.double), torch.tensor([TIME] * BATCH)
     torch.manual_seed(1)
     for run in (lambda: theirs(x, training=True), lambda: ours(x, lengths)[0]):

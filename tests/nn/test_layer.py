@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seq2seq import recipe
-from seq2seq.nn.layer import Inside, Layer
+from seq2seq.nn.layer import Layer, SequenceMask
 from seq2seq.nn.regularization import activity_penalty, constrain, constrained, weight_penalty
 from seq2seq.nn.stack import Connection, DecoderStack, EncoderStack
 from tests.nn.test_seq2seq import CELLS
@@ -14,8 +14,8 @@ LENGTHS = torch.tensor([4, 7, 1, 5])
 
 def layer(reverse: bool = False, **keys: object) -> Layer:
     torch.manual_seed(1)
-    section = recipe.Stack.model_validate({"hidden_size": 4, **keys})
-    return Layer(section, 3, reverse).double()
+    config = recipe.StackConfig.model_validate({"hidden_size": 4, **keys})
+    return Layer(config, 3, reverse).double()
 
 
 def inputs() -> torch.Tensor:
@@ -30,7 +30,7 @@ def test_padding_is_as_if_it_were_not_there(cell: object, reverse: bool, loop: b
     made, x = layer(reverse, cell=cell), inputs()
     if loop:
         made.cell.fused = False
-    outputs, final = made(x, None, Inside.of_lengths(LENGTHS, 7))
+    outputs, final = made(x, None, SequenceMask.of_lengths(LENGTHS, 7))
     for row, length in enumerate(LENGTHS.tolist()):
         alone, last = made(x[:length, row : row + 1])
         torch.testing.assert_close(outputs[:length, row], alone[:, 0], atol=1e-12, rtol=1e-12)
@@ -45,7 +45,7 @@ def test_holes_in_a_mask_are_stepped_over(cell: object, reverse: bool) -> None:
     made, x = layer(reverse, cell=cell), inputs()
     mask = torch.rand(7, 4) < 0.6
     mask[3] = True
-    outputs, final = made(x, None, Inside.of_mask(mask))
+    outputs, final = made(x, None, SequenceMask.of_mask(mask))
     for row in range(4):
         there = mask[:, row]
         alone, last = made(x[there, row : row + 1])
@@ -118,8 +118,8 @@ def test_directions_alternate() -> None:
 
     def reached(direction: str, layers: int) -> list[bool]:
         torch.manual_seed(1)
-        section = recipe.Encoder.model_validate({"hidden_size": 4, "layers": layers, "direction": direction})
-        stack, x = EncoderStack(section, 3), torch.randn(1, 5, 3)
+        config = recipe.EncoderConfig.model_validate({"hidden_size": 4, "layers": layers, "direction": direction})
+        stack, x = EncoderStack(config, 3), torch.randn(1, 5, 3)
         changed = x.clone()
         changed[0, -1] += 1
         lengths = torch.tensor([5])
@@ -129,19 +129,19 @@ def test_directions_alternate() -> None:
     assert reached("forward", 2) == [False] * 4 + [True]
     assert reached("backward", 2) == [True] * 5
     assert reached("alternating", 2) == reached("bidirectional_first", 2) == [True] * 5
-    assert recipe.Encoder(layers=3, direction="alternating").directions == ["f", "b", "f"]
-    assert recipe.Encoder(layers=2, direction="bidirectional_alternating").directions == ["fb", "bf"]
+    assert recipe.EncoderConfig(layers=3, direction="alternating").directions == ["f", "b", "f"]
+    assert recipe.EncoderConfig(layers=2, direction="bidirectional_alternating").directions == ["fb", "bf"]
 
 
 def test_columns_of_an_alternating_stack_do_not_mix_below_the_top() -> None:
-    section = recipe.Encoder.model_validate(
+    config = recipe.EncoderConfig.model_validate(
         {"hidden_size": 4, "layers": 2, "direction": "bidirectional_alternating", "connections": "residual"}
     )
     torch.manual_seed(1)
-    stack, x = EncoderStack(section, 4), torch.randn(2, 5, 4)
+    stack, x = EncoderStack(config, 4), torch.randn(2, 5, 4)
     lengths = torch.tensor([5, 3])
     outputs, _ = stack(x, lengths)
-    inside = Inside.of_lengths(lengths, 5)
+    inside = SequenceMask.of_lengths(lengths, 5)
     for column in range(2):
         h = x.transpose(0, 1)
         for layers in stack.layers:
@@ -151,10 +151,10 @@ def test_columns_of_an_alternating_stack_do_not_mix_below_the_top() -> None:
 
 
 def test_decoder_stack_steps_equal_the_sequence_with_its_masks() -> None:
-    section = recipe.Stack.model_validate(
+    config = recipe.StackConfig.model_validate(
         {"cell": "gru", "hidden_size": 3, "layers": 3, "connections": "dense", "dropout": 0.3, "recurrent_dropout": 0.3}
     )
-    stack = DecoderStack(section, 3).double()
+    stack = DecoderStack(config, 3).double()
     x = torch.randn(2, 5, 3, dtype=torch.double)
     masks, state = stack.masks(x), stack.start(x, 2)
     whole, last = stack(x, state, masks)
@@ -182,6 +182,6 @@ def test_penalties_and_constraints() -> None:
     constrain(made)
     assert kernel.min() >= 0
     torch.testing.assert_close(made.cell.recurrent_kernel.norm(dim=1).max().item(), 0.2, atol=1e-6, rtol=0)
-    unit = constrained(torch.randn(5, 3), recipe.PlainConstraint(kind="unit_norm"))
+    unit = constrained(torch.randn(5, 3), recipe.PlainConstraintConfig(kind="unit_norm"))
     torch.testing.assert_close(unit.norm(dim=1), torch.ones(5))
     assert weight_penalty(layer()) is None

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from seq2seq import recipe
-from seq2seq.nn.layer import Inside
+from seq2seq.nn.layer import SequenceMask
 from seq2seq.nn.seq2seq import Seq2Seq
 
 SRC, LENGTHS = torch.tensor([[5, 6, 7, 8, 4], [9, 5, 6, 0, 0]]), torch.tensor([5, 3])
@@ -15,8 +15,8 @@ TGT = torch.tensor([[1, 5, 6, 7], [1, 4, 9, 0]])
 def model(cell: str = "gru", **decoder: object) -> Seq2Seq:
     torch.manual_seed(0)
     stack = {"cell": {"kind": cell, "activity_regularizer": {"l1": 0.5, "l2": 1.0}}, "hidden_size": 4}
-    section = {"embedding": {"size": 4}, "encoder": stack, "decoder": stack | decoder}
-    return Seq2Seq(recipe.Model.model_validate(section), 11, 11, 0).double().train()
+    config = {"embedding": {"size": 4}, "encoder": stack, "decoder": stack | decoder}
+    return Seq2Seq(recipe.ModelConfig.model_validate(config), 11, 11, 0).double().train()
 
 
 def penalty(made: Seq2Seq, tgt: Tensor = TGT, forcing: float = 1.0) -> Tensor:
@@ -62,4 +62,4 @@ def test_none_is_kept_where_nothing_is_trained() -> None:
 
 def test_a_sentence_without_a_position_is_refused() -> None:
     with pytest.raises(ValueError, match="without any position"):
-        Inside.of_mask(torch.tensor([[True, False], [True, False]]))
+        SequenceMask.of_mask(torch.tensor([[True, False], [True, False]]))

@@ -47,7 +47,7 @@ def models(draw: st.DrawFn) -> Seq2Seq:
     if attention["kind"] == "multi_head":
         attention |= {"heads": 2, "score": draw(st.sampled_from(["scaled_dot", "additive"]))}
     try:
-        section = recipe.Model.model_validate(
+        config = recipe.ModelConfig.model_validate(
             {
                 "embedding": {
                     "size": draw(st.sampled_from([2, 4, 6])),
@@ -73,7 +73,7 @@ def models(draw: st.DrawFn) -> Seq2Seq:
     except ValidationError:
         reject()  # an impossible combination: the errors are tested elsewhere
     torch.manual_seed(draw(st.integers(0, 99)))
-    return Seq2Seq(section, VOCAB, VOCAB, 0).double().eval()
+    return Seq2Seq(config, VOCAB, VOCAB, 0).double().eval()
 
 
 @st.composite
@@ -137,7 +137,7 @@ def test_gradient_does_not_reach_padding(model: Seq2Seq, batch: tuple[torch.Tens
 
 @pytest.mark.parametrize("feeding", [False, True])
 def test_teacher_forcing_with_chance_one_is_teacher_forcing(feeding: bool) -> None:
-    model = Seq2Seq(recipe.Model(decoder=recipe.Decoder(input_feeding=feeding)), VOCAB, VOCAB, 0).eval()
+    model = Seq2Seq(recipe.ModelConfig(decoder=recipe.DecoderConfig(input_feeding=feeding)), VOCAB, VOCAB, 0).eval()
     src, tgt = torch.randint(4, VOCAB, (3, 5)), torch.randint(4, VOCAB, (3, 4))
     lengths = torch.tensor([5, 2, 4])
     looks: list[torch.Tensor] = []
@@ -148,7 +148,7 @@ def test_teacher_forcing_with_chance_one_is_teacher_forcing(feeding: bool) -> No
 
 
 def test_free_running_feeds_the_models_own_choice() -> None:
-    model = Seq2Seq(recipe.Model(), VOCAB, VOCAB, 0).eval()
+    model = Seq2Seq(recipe.ModelConfig(), VOCAB, VOCAB, 0).eval()
     src, lengths, tgt = torch.randint(4, VOCAB, (2, 5)), torch.tensor([5, 3]), torch.randint(4, VOCAB, (2, 6))
     choices = model.logits(model(src, lengths, tgt, teacher_forcing=0.0)).argmax(-1)
     fed = torch.cat([tgt[:, :1], choices[:, :-1]], 1)
@@ -157,7 +157,7 @@ def test_free_running_feeds_the_models_own_choice() -> None:
 
 def test_tying_shares_the_weights() -> None:
     def model(tie: str) -> Seq2Seq:
-        return Seq2Seq(recipe.Model.model_validate({"embedding": {"tie": tie}}), VOCAB, VOCAB, 0)
+        return Seq2Seq(recipe.ModelConfig.model_validate({"embedding": {"tie": tie}}), VOCAB, VOCAB, 0)
 
     assert model("none").output.weight is not model("none").tgt_embedding.weight
     decoder, every = model("decoder"), model("all")
@@ -167,12 +167,12 @@ def test_tying_shares_the_weights() -> None:
 
 def test_dropout_mask_is_the_same_at_every_step() -> None:
     """Input feeding runs step by step, plain decoding fused: both must see one mask a sentence."""
-    section = recipe.Model(decoder=recipe.Decoder(dropout=0.5))
-    model = Seq2Seq(section, VOCAB, VOCAB, 0).train()
-    x = torch.ones(2, 7, section.embedding.size)
+    config = recipe.ModelConfig(decoder=recipe.DecoderConfig(dropout=0.5))
+    model = Seq2Seq(config, VOCAB, VOCAB, 0).train()
+    x = torch.ones(2, 7, config.embedding.size)
     masks = model.decoder.masks(x)
     assert masks.outputs is not None
-    assert masks.outputs[0].shape == (2, 1, section.embedding.size)
+    assert masks.outputs[0].shape == (2, 1, config.embedding.size)
     assert set(masks.outputs[0].unique().tolist()) == {0.0, 2.0}
 
 
@@ -182,7 +182,7 @@ def test_embeddings_and_linear_layers_begin_as_the_recipe_says(kind: str) -> Non
     if kind == "uniform":
         values["initializer"] = {"kind": kind, "range": 0.08}  # type: ignore[assignment]
     torch.manual_seed(1)
-    model = Seq2Seq(recipe.Model.model_validate(values), 100, 100, 0)
+    model = Seq2Seq(recipe.ModelConfig.model_validate(values), 100, 100, 0)
     modules = [module for module in model.modules() if isinstance(module, torch.nn.Embedding | torch.nn.Linear)]
     assert len(modules) > 5
     for module in modules:
@@ -200,4 +200,4 @@ def test_embeddings_and_linear_layers_begin_as_the_recipe_says(kind: str) -> Non
 
 def test_weights_that_are_all_alike_are_refused() -> None:
     with pytest.raises(ValidationError, match="zeros gives tokens that training cannot tell apart"):
-        recipe.Model.model_validate({"initializer": "zeros"})
+        recipe.ModelConfig.model_validate({"initializer": "zeros"})

@@ -13,7 +13,7 @@ from seq2seq.nn.layer import Layer
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.pipeline import Pipeline
 from seq2seq.stages import Runner
-from seq2seq.training.objective import Objective, Whole
+from seq2seq.training.objective import Objective, StepTotals
 from tests.toy import toy_recipe
 from tools.benchmark_training import SWITCHES, useful_flops
 
@@ -28,26 +28,28 @@ def addmm_flops(_: list[int], a: list[int], b: list[int], **__: object) -> int:
 @pytest.mark.parametrize("tie", ["all", "none"])
 @pytest.mark.parametrize("feeding", [False, True])
 def test_useful_flops_are_those_that_torch_counts_where_there_is_no_padding(tie: str, feeding: bool) -> None:
-    section = recipe.Model.model_validate(
+    config = recipe.ModelConfig.model_validate(
         {
             "embedding": {"size": 4, "tie": tie},
             "encoder": {"cell": "lstm", "hidden_size": ENCODER},
             "decoder": {"cell": "lstm", "hidden_size": 10, "input_feeding": feeding, "attention": "luong_general"},
         }
     )
-    model = Seq2Seq(section, VOCAB, VOCAB, 0).double()
+    model = Seq2Seq(config, VOCAB, VOCAB, 0).double()
     for layer in model.modules():
         if isinstance(layer, Layer):
             layer.cell.fused = False  # torch does not look into the fused kernel
     source, target = torch.randint(4, VOCAB, (SENTENCES, SRC)), torch.randint(4, VOCAB, (SENTENCES, TGT))
     batch = collate([row.numpy() for row in source], [row.numpy() for row in target])
     with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: addmm_flops}) as counter:
-        Objective(recipe.Training(), model, "fp32")(batch, Whole(1, batch.tgt_tokens, SENTENCES, 1))[0].backward()
+        Objective(recipe.TrainingConfig(), model, "fp32")(batch, StepTotals(1, batch.tgt_tokens, SENTENCES, 1))[
+            0
+        ].backward()
     first = (
         2 * 2 * SENTENCES * ENCODER * 4 * ENCODER
     )  # of the encoder's zero state, both directions, no gradient is due
     lengths = torch.full((SENTENCES,), SRC).numpy(), torch.full((SENTENCES,), TGT).numpy()
-    assert counter.get_total_flops() == useful_flops(section, VOCAB, *lengths) - first
+    assert counter.get_total_flops() == useful_flops(config, VOCAB, *lengths) - first
 
 
 @pytest.mark.parametrize("name", SWITCHES)

@@ -4,20 +4,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.training.test_distributed import EXACT, log, train
 
 from seq2seq.bundle import load_bundle
 from seq2seq.data.alignment import parse
 from seq2seq.data.tokenization import EOS
 from seq2seq.decoding.scoring import attention_weights
+from seq2seq.distributed import SINGLE_PROCESS
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.pipeline import Pipeline
 from seq2seq.stages import Runner
-from seq2seq.training.distributed import ALONE
-from seq2seq.training.objective import Objective, Whole
+from seq2seq.training.objective import Objective, StepTotals
 from seq2seq.training.trainer import Trainer
 from tests.command_line import seq2seq
 from tests.toy import toy_recipe, write_toy
-from tests.training.test_distributed import EXACT, log, train
 
 GUIDED = ["data.train.alignments=train.align", "training.guided_alignment=1.0"]
 
@@ -57,10 +57,10 @@ def trainer(folder: Path, *settings: str) -> Trainer:
 
 def test_the_token_loss_is_the_same_and_the_target_has_the_weighted_mean_besides(tmp_path: Path) -> None:
     run = trainer(tmp_path, "training.guided_alignment=0.3")
-    batch = run.feed.take(0, 0, ALONE)[0]
+    batch = run.feed.take(0, 0, SINGLE_PROCESS)[0]
     assert isinstance(run.objective, Objective) and isinstance(run.model, Seq2Seq) and batch.alignment is not None
     assert batch.aligned == batch.tgt_tokens - len(batch.src)  # all but </s>
-    whole = Whole(step=1, tokens=50, sentences=1, parts=1, aligned=20)
+    whole = StepTotals(step=1, tokens=50, sentences=1, parts=1, aligned=20)
     target, loss, nll, _, alignment = run.objective(batch, whole)
     looks: list[torch.Tensor] = []
     run.model(batch.src, batch.src_lengths, batch.tgt_input, looks=looks)
@@ -77,7 +77,10 @@ def test_two_passes_for_r_drop_count_as_their_mean(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     runs = trainer(tmp_path / "a"), trainer(tmp_path / "b", "training.r_drop=1.0")
-    batch, whole = runs[0].feed.take(0, 0, ALONE)[0], Whole(step=1, tokens=1, sentences=1, parts=1, aligned=1)
+    batch, whole = (
+        runs[0].feed.take(0, 0, SINGLE_PROCESS)[0],
+        StepTotals(step=1, tokens=1, sentences=1, parts=1, aligned=1),
+    )
     torch.testing.assert_close(*(run.objective(batch, whole)[4] for run in runs))
 
 
@@ -86,7 +89,7 @@ def test_parts_of_an_update_weigh_by_their_aligned_tokens(tmp_path: Path) -> Non
     (tmp_path / "b").mkdir()
     settings = "training.batch={tokens: 40, accumulate: 4}", "training.clip_norm=null"
     parted, whole = trainer(tmp_path / "a", *settings), trainer(tmp_path / "b", *settings)
-    batches = parted.feed.take(0, 0, ALONE)
+    batches = parted.feed.take(0, 0, SINGLE_PROCESS)
     parted._update(batches)
     whole._update([part for batch in batches for part in batch.split(len(batch.src))])
     one, other = parted.state.window, whole.state.window

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from seq2seq.run_folder import file_hash
+from seq2seq.files import file_hash
 from seq2seq.training import checkpoint
 from seq2seq.training.verification import compare
 from tests.forked import Forked

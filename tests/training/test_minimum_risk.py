@@ -8,25 +8,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.training.test_distributed import log, train
 
 from seq2seq import recipe
 from seq2seq.bundle import load_tokenizers, make_model
 from seq2seq.data.batching import Batch, collate
 from seq2seq.data.preparation import PreparedPairs
 from seq2seq.data.tokenization import BOS, EOS, PAD
+from seq2seq.distributed import SINGLE_PROCESS, Processes
 from seq2seq.evaluation.metrics import sentence_bleu
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.pipeline import Pipeline
 from seq2seq.stages import Runner
 from seq2seq.training import minimum_risk
-from seq2seq.training.distributed import ALONE, Processes
-from seq2seq.training.feed import Feed
+from seq2seq.training.batch_loader import BatchLoader
 from seq2seq.training.minimum_risk import Risk, bleu_cost, expected_cost
-from seq2seq.training.objective import Objective, Whole
+from seq2seq.training.objective import Objective, StepTotals
 from seq2seq.training.trainer import Trainer
 from tests.command_line import seq2seq
 from tests.toy import toy_recipe, write_toy
-from tests.training.test_distributed import log, train
 
 VOCAB = 6
 EVERY = [[*words, EOS] for length in range(4) for words in itertools.product((4, 5), repeat=length)]
@@ -43,8 +43,8 @@ def tiny(**stack: object) -> Seq2Seq:
     """A model in float64, without dropout."""
     torch.manual_seed(4)
     values = {"cell": "gru", "hidden_size": 5} | stack
-    section = recipe.Model.model_validate({"embedding": {"size": 4}, "encoder": values, "decoder": values})
-    return Seq2Seq(section, VOCAB, VOCAB, PAD).double()
+    config = recipe.ModelConfig.model_validate({"embedding": {"size": 4}, "encoder": values, "decoder": values})
+    return Seq2Seq(config, VOCAB, VOCAB, PAD).double()
 
 
 def batch() -> Batch:
@@ -83,7 +83,7 @@ def test_with_all_translations_as_candidates_risk_and_gradient_are_the_exact_one
 ) -> None:
     monkeypatch.setattr(minimum_risk, "sample", all_samples)
     model = tiny(**stack)
-    risk = Risk(recipe.MinimumRisk(alpha=alpha), model, far)(batch())
+    risk = Risk(recipe.MinimumRiskConfig(alpha=alpha), model, far)(batch())
     expected = enumerated(model, alpha)
     torch.testing.assert_close(risk, expected)
     parameters = list(model.parameters())
@@ -96,7 +96,7 @@ def test_with_all_translations_as_candidates_risk_and_gradient_are_the_exact_one
 def test_the_gradient_is_that_of_finite_differences(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(minimum_risk, "sample", all_samples)
     model = tiny()
-    risk = Risk(recipe.MinimumRisk(alpha=0.5), model, far)
+    risk = Risk(recipe.MinimumRiskConfig(alpha=0.5), model, far)
     weights = [model.output.bias, model.encoder.bridge.weight.weight, model.src_embedding.weight]
     gradients = torch.autograd.grad(risk(batch()).sum(), weights)
     for weight, gradient in zip(weights, gradients, strict=True):
@@ -133,7 +133,7 @@ def test_candidates_are_different_and_hold_the_reference_if_wanted(
         seen.extend(map(list, translations))
         return [0.5] * len(translations)
 
-    risk = Risk(recipe.MinimumRisk(reference=reference), tiny(), cost)(given)
+    risk = Risk(recipe.MinimumRiskConfig(reference=reference), tiny(), cost)(given)
     torch.testing.assert_close(risk, torch.full((3,), 0.5, dtype=torch.double))
     first = [[5, 4, 2]] if reference else []
     assert seen == [*first, [4, 2], *([] if reference else [[5, 4, 2]]), *first, [2], [5, 4, 2], [4, 2], [4, 5, 2]]
@@ -149,7 +149,7 @@ def toy(folder: Path, *settings: str) -> Trainer:
     return Trainer(
         given.training,
         make_model(given.model, tokenizers),
-        Feed(given.training.batch, pairs, None, seed=1),
+        BatchLoader(given.training.batch, pairs, None, seed=1),
         lambda _: {"loss": 1.0, "bleu": 1.0, "chrf": 1.0},
         folder / "checkpoints",
         folder / "log",
@@ -171,7 +171,7 @@ def test_the_cost_is_one_less_the_bleu_of_the_text(tmp_path: Path) -> None:
 
 def test_updates_lower_the_risk_of_a_trained_model(tmp_path: Path) -> None:
     run = toy(tmp_path, "training.schedule={kind: constant}", "training.ema_decay=null")
-    given = run.feed.take(0, 0, ALONE)
+    given = run.feed.take(0, 0, SINGLE_PROCESS)
     for _ in range(60):  # the token loss
         run._seed_update()
         run._update(given)
@@ -179,7 +179,7 @@ def test_updates_lower_the_risk_of_a_trained_model(tmp_path: Path) -> None:
     def risk() -> float:
         """Expected over many samples, the reference not among them."""
         assert isinstance(run.objective, Objective) and run.objective.risk is not None
-        many = recipe.MinimumRisk(samples=100, alpha=1e-9, reference=False)
+        many = recipe.MinimumRiskConfig(samples=100, alpha=1e-9, reference=False)
         torch.manual_seed(99)
         with torch.no_grad():
             found: torch.Tensor = Risk(many, run.model, run.objective.risk.cost)(given[0])
@@ -204,7 +204,7 @@ def test_an_update_in_parts_is_that_of_the_whole_batch(tmp_path: Path, monkeypat
     """Candidates fill the memory that a batch is planned for; sources are parted, sums are not."""
     monkeypatch.setattr(Risk, "_candidates", few)
     parted, whole = (toy(tmp_path, "model.decoder.dropout=0", "training.clip_norm=null") for _ in range(2))
-    given = parted.feed.take(1, 0, ALONE)
+    given = parted.feed.take(1, 0, SINGLE_PROCESS)
     parted.state.epoch = whole.state.epoch = 1
     parted._update(given)
     assert len(given[0].split(9)) >= 9
@@ -220,7 +220,7 @@ def test_an_update_in_parts_is_that_of_the_whole_batch(tmp_path: Path, monkeypat
 def test_every_weight_has_a_gradient_and_penalties_stay(tmp_path: Path, settings: list[str]) -> None:
     cell = "model.decoder.cell={kind: gru, activity_regularizer: {l2: 0.01}, kernel_regularizer: {l1: 0.01}}"
     run = toy(tmp_path, cell, *settings)
-    given, whole = run.feed.take(1, 0, ALONE)[0], Whole(step=1, tokens=1, sentences=1, parts=1, epoch=1)
+    given, whole = run.feed.take(1, 0, SINGLE_PROCESS)[0], StepTotals(step=1, tokens=1, sentences=1, parts=1, epoch=1)
     run.model.train()
     for _ in range(2):  # what one update leaves behind must not trouble the next
         target, loss, nll, risk, _ = run.objective(given, whole)
@@ -232,7 +232,7 @@ def test_every_weight_has_a_gradient_and_penalties_stay(tmp_path: Path, settings
 def test_a_batch_that_another_process_counts_has_a_gradient_of_zero(tmp_path: Path) -> None:
     run = toy(tmp_path)
     (given,) = run.feed.take(1, 0, Processes(rank=98, count=99))  # there are fewer sentences
-    target, *sums = run.objective(given, Whole(step=1, tokens=1, sentences=1, parts=2, epoch=1))
+    target, *sums = run.objective(given, StepTotals(step=1, tokens=1, sentences=1, parts=2, epoch=1))
     target.backward()
     assert sums == [0, 0, 0, 0] and all(weight.grad is not None and not weight.grad.any() for weight in run.parameters)
 
@@ -242,7 +242,7 @@ def test_the_token_loss_weighs_what_the_recipe_says(tmp_path: Path) -> None:
     assert isinstance(run.objective, Objective) and run.objective.risk is not None
     token, risk = torch.tensor(2.0, requires_grad=True), torch.tensor(0.3, requires_grad=True)
     for share in (0.0, 0.3):
-        run.objective.risk.section = recipe.MinimumRisk(alpha=0.05, token_weight=share)
+        run.objective.risk.config = recipe.MinimumRiskConfig(alpha=0.05, token_weight=share)
         found = run.objective.risk.weighted(token, risk)
         assert found.item() == pytest.approx(share * 2 + (1 - share) * 0.3 / 0.05)
     assert [float(g) for g in torch.autograd.grad(found, [token, risk])] == pytest.approx([0.3, 14])
@@ -251,7 +251,7 @@ def test_the_token_loss_weighs_what_the_recipe_says(tmp_path: Path) -> None:
 def test_bf16_has_about_the_same_gradient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Risk, "_candidates", few)
     run = toy(tmp_path, "model.decoder.dropout=0")
-    given, whole = run.feed.take(1, 0, ALONE)[0], Whole(step=1, tokens=100, sentences=1, parts=1, epoch=1)
+    given, whole = run.feed.take(1, 0, SINGLE_PROCESS)[0], StepTotals(step=1, tokens=100, sentences=1, parts=1, epoch=1)
     gradients = []
     for precision in ("fp32", "bf16"):
         run.objective.precision = precision  # type: ignore[assignment]

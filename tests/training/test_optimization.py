@@ -18,16 +18,16 @@ from seq2seq.training.optimization import (
 )
 
 SCHEDULES = [
-    recipe.Constant(kind="constant", warmup_steps=10),
-    recipe.InverseSqrt(kind="inverse_sqrt", warmup_steps=10),
-    recipe.Cosine(kind="cosine", warmup_steps=10),
-    recipe.Plateau(kind="plateau", warmup_steps=10),
+    recipe.ConstantScheduleConfig(kind="constant", warmup_steps=10),
+    recipe.InverseSqrtScheduleConfig(kind="inverse_sqrt", warmup_steps=10),
+    recipe.CosineScheduleConfig(kind="cosine", warmup_steps=10),
+    recipe.PlateauScheduleConfig(kind="plateau", warmup_steps=10),
 ]
 OPTIMIZERS = [
-    recipe.Adam(kind="adam"),
-    recipe.AdamW(kind="adamw"),
-    recipe.Sgd(kind="sgd"),
-    recipe.Sgd(kind="sgd", momentum=0.9),
+    recipe.AdamConfig(kind="adam"),
+    recipe.AdamWConfig(kind="adamw"),
+    recipe.SgdConfig(kind="sgd"),
+    recipe.SgdConfig(kind="sgd", momentum=0.9),
 ]
 
 
@@ -48,19 +48,19 @@ def test_schedules_by_their_definition() -> None:
 
 
 def test_forcing_by_its_definition() -> None:
-    linear = recipe.LinearForcing(kind="linear", end=0.2, steps=100)
+    linear = recipe.LinearForcingConfig(kind="linear", end=0.2, steps=100)
     assert [forcing_ratio(linear, step) for step in (0, 50, 100, 1000)] == pytest.approx([1, 0.6, 0.2, 0.2])
-    sigmoid = recipe.InverseSigmoidForcing(kind="inverse_sigmoid", k=50)
+    sigmoid = recipe.InverseSigmoidForcingConfig(kind="inverse_sigmoid", k=50)
     assert forcing_ratio(sigmoid, 0) == pytest.approx(50 / 51)
     assert forcing_ratio(sigmoid, round(50 * math.log(50))) == pytest.approx(0.5, abs=0.01)
     assert forcing_ratio(sigmoid, 10**9) < 1e-9
-    assert recipe.Training.model_validate(
+    assert recipe.TrainingConfig.model_validate(
         {"teacher_forcing": {"ratio": 0.9}}
-    ).teacher_forcing == recipe.ConstantForcing(ratio=0.9)
+    ).teacher_forcing == recipe.ConstantForcingConfig(ratio=0.9)
 
 
 @pytest.mark.parametrize("section", OPTIMIZERS, ids=lambda s: f"{s.kind}-{getattr(s, 'momentum', '')}")
-def test_an_optimizer_goes_on_from_its_tensors_to_the_bit(section: recipe.AnyOptimizer) -> None:
+def test_an_optimizer_goes_on_from_its_tensors_to_the_bit(config: recipe.AnyOptimizer) -> None:
     def steps(model: nn.Module, optimizer: torch.optim.Optimizer, first: int, last: int) -> None:
         for i in range(first, last):
             optimizer.zero_grad()
@@ -71,10 +71,10 @@ def test_an_optimizer_goes_on_from_its_tensors_to_the_bit(section: recipe.AnyOpt
     torch.manual_seed(0)
     straight, broken = nn.Linear(3, 2), nn.Linear(3, 2)
     broken.load_state_dict(straight.state_dict())
-    steps(straight, make_optimizer(section, straight.parameters()), 0, 6)
-    before = make_optimizer(section, broken.parameters())
+    steps(straight, make_optimizer(config, straight.parameters()), 0, 6)
+    before = make_optimizer(config, broken.parameters())
     steps(broken, before, 0, 3)
-    after = make_optimizer(section, broken.parameters())
+    after = make_optimizer(config, broken.parameters())
     load_optimizer_tensors(after, {name: tensor.clone() for name, tensor in optimizer_tensors(before)})
     steps(broken, after, 3, 6)
     assert torch.equal(straight.weight, broken.weight)

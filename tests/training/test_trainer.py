@@ -10,12 +10,12 @@ import torch
 
 from seq2seq import recipe
 from seq2seq.bundle import weights_of
+from seq2seq.distributed import SINGLE_PROCESS
 from seq2seq.errors import UserError
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.training import checkpoint
-from seq2seq.training.distributed import ALONE
-from seq2seq.training.feed import Feed
-from seq2seq.training.objective import Whole
+from seq2seq.training.batch_loader import BatchLoader
+from seq2seq.training.objective import StepTotals
 from seq2seq.training.trainer import Trainer
 
 VOCAB = 20
@@ -51,17 +51,20 @@ def trainer(folder: Path, validate: Callable[[Seq2Seq], dict[str, float]] | None
         "precision": "fp32",
         "ema_decay": None,
     } | settings
-    section = recipe.Training.model_validate(values)
+    config = recipe.TrainingConfig.model_validate(values)
     torch.manual_seed(0)
     stack = {"cell": "gru", "hidden_size": 8}
     model = Seq2Seq(
-        recipe.Model.model_validate({"embedding": {"size": 8}, "encoder": stack, "decoder": stack}), VOCAB, VOCAB, 0
+        recipe.ModelConfig.model_validate({"embedding": {"size": 8}, "encoder": stack, "decoder": stack}),
+        VOCAB,
+        VOCAB,
+        0,
     )
     scores = validate or (lambda _: {"loss": 1.0, "bleu": 1.0, "chrf": 1.0})
     return Trainer(
-        section,
+        config,
         model,
-        Feed(section.batch, Pairs(), None, seed=1),  # type: ignore[arg-type]
+        BatchLoader(config.batch, Pairs(), None, seed=1),  # type: ignore[arg-type]
         scores,
         folder / "checkpoints",
         folder / "log",
@@ -76,7 +79,7 @@ def records(folder: Path, kind: str) -> list[dict[str, float]]:
 
 def test_accumulated_batches_give_the_gradient_of_one_large_batch(tmp_path: Path) -> None:
     small = trainer(tmp_path / "a", optimizer={"kind": "sgd", "learning_rate": 0.1}, clip_norm=None)
-    pieces = [small.feed.take(0, place, ALONE)[0] for place in (0, 1)]
+    pieces = [small.feed.take(0, place, SINGLE_PROCESS)[0] for place in (0, 1)]
     rows = [pair for piece in pieces for pair in zip(piece.src, piece.tgt_output, strict=True)]
     whole = trainer(tmp_path / "b", optimizer={"kind": "sgd", "learning_rate": 0.1}, clip_norm=None)
     from seq2seq.data.batching import collate  # noqa: PLC0415
@@ -191,18 +194,18 @@ def test_a_budget_ends_the_training_with_its_best_model(tmp_path: Path, capsys: 
 @pytest.mark.parametrize("budget", ["20", "m", "1d", "-3m", "1,5h"])
 def test_a_budget_is_a_time(budget: str) -> None:
     with pytest.raises(ValueError, match="budget"):
-        recipe.Training.model_validate({"budget": budget})
+        recipe.TrainingConfig.model_validate({"budget": budget})
 
 
 def test_r_drop_adds_the_divergence_of_two_passes(tmp_path: Path) -> None:
     """Without dropout the passes are the same, and so is the loss; with it they differ by the divergence."""
     plain, twice = trainer(tmp_path / "a"), trainer(tmp_path / "b", r_drop=3.0)
-    batch, whole = plain.feed.take(0, 0, ALONE)[0], Whole(step=1, tokens=1, sentences=1, parts=1)
+    batch, whole = plain.feed.take(0, 0, SINGLE_PROCESS)[0], StepTotals(step=1, tokens=1, sentences=1, parts=1)
     torch.testing.assert_close(plain.objective(batch, whole), twice.objective(batch, whole))
     twice.model.train().output_dropout.p = 0.5
     torch.manual_seed(3)
     loss, *_ = twice.objective(batch, whole)
-    twice.objective.section = twice.section.model_copy(update={"r_drop": 1e-9})
+    twice.objective.config = twice.config.model_copy(update={"r_drop": 1e-9})
     torch.manual_seed(3)
     without, *_ = twice.objective(batch, whole)
     assert loss > without + 0.01

@@ -21,22 +21,23 @@ from seq2seq.nn.cells.simple import SimpleCell
 __all__ = ["Cell", "ElementwiseCell", "LstmCell", "Mask", "State", "custom_class", "make_cell"]
 
 
-def make_cell(section: recipe.AnyCell, input_size: int, hidden_size: int) -> Cell:
+def make_cell(config: recipe.AnyCell, input_size: int, hidden_size: int) -> Cell:
     """The cell that a recipe names.
 
     Raises:
         UserError: there is no such class of the user's, or it does not take its options.
     """
-    if isinstance(section, recipe.CustomCell):
-        return _make_custom(section, input_size, hidden_size)
-    if isinstance(section, recipe.Gru):
-        form = ResetAfterGru if section.reset == "after" else ResetBeforeGru
-        return form(section, input_size, hidden_size)
+    if isinstance(config, recipe.CustomCellConfig):
+        return _make_custom(config, input_size, hidden_size)
+    if isinstance(config, recipe.GruConfig):
+        form = ResetAfterGru if config.reset == "after" else ResetBeforeGru
+        return form(config, input_size, hidden_size)
     classes: dict[type, Callable[..., Cell]] = {
-        recipe.Rnn: SimpleCell, recipe.Lstm: LstmCell, recipe.TransitionGru: TransitionGruCell,
-        recipe.Sru: SruCell, recipe.Ssru: SsruCell, recipe.MinGru: MinGruCell, recipe.MinLstm: MinLstmCell,
+        recipe.RnnConfig: SimpleCell, recipe.LstmConfig: LstmCell, recipe.TransitionGruConfig: TransitionGruCell,
+        recipe.SruConfig: SruCell, recipe.SsruConfig: SsruCell, recipe.MinGruConfig: MinGruCell,
+        recipe.MinLstmConfig: MinLstmCell,
     }  # fmt: skip
-    return classes[type(section)](section, input_size, hidden_size)
+    return classes[type(config)](config, input_size, hidden_size)
 
 
 def custom_class(kind: str) -> type[Cell]:
@@ -61,17 +62,17 @@ def custom_class(kind: str) -> type[Cell]:
     return found
 
 
-def _make_custom(section: recipe.CustomCell, input_size: int, hidden_size: int) -> Cell:
+def _make_custom(config: recipe.CustomCellConfig, input_size: int, hidden_size: int) -> Cell:
     """Made, and tried out for a step: whatever the user's code raises is told here, with its line."""
-    own = custom_class(section.kind)
+    own = custom_class(config.kind)
     try:
-        cell = own(section, input_size, hidden_size, **section.options)  # type: ignore[arg-type]
+        cell = own(config, input_size, hidden_size, **config.options)  # type: ignore[arg-type]
         _try_out(cell)
     except Exception as error:
         file = inspect.getfile(own)
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
         place = f"{Path(file).name}:{lines[-1]}" if lines else "its `options` in the recipe"
-        raise UserError(f"cell {section.kind}, {place}: {type(error).__name__}: {error}") from error
+        raise UserError(f"cell {config.kind}, {place}: {type(error).__name__}: {error}") from error
     return cell
 
 

@@ -29,7 +29,7 @@ class Cell(nn.Module):
     """One recurrent layer in one direction. A cell of your own defines `step`, and what it needs beyond these.
 
     Args:
-        section: the recipe's `cell`.
+        config: the recipe's `cell`.
         input_size, hidden_size: numbers of x_t and of h_t.
         gates: how many blocks of `hidden_size` rows W_x, W_h and b have.
         recurrent: whether there is a product of h_{t-1}.
@@ -42,17 +42,17 @@ class Cell(nn.Module):
     """Whether `sequence` computes all steps at once."""
 
     def __init__(
-        self, section: recipe.Weights, input_size: int, hidden_size: int, gates: int = 1, recurrent: bool = True
+        self, config: recipe.CellConfig, input_size: int, hidden_size: int, gates: int = 1, recurrent: bool = True
     ) -> None:
         super().__init__()
-        self.section, self.input_size, self.hidden_size = section, input_size, hidden_size
+        self.config, self.input_size, self.hidden_size = config, input_size, hidden_size
         self.kernel = nn.Parameter(torch.empty(gates * hidden_size, input_size))
         if recurrent:
             self.recurrent_kernel = nn.Parameter(torch.empty(gates * hidden_size, hidden_size))
-            fill(self.recurrent_kernel, section.recurrent_initializer, hidden_size)
-        self.bias = nn.Parameter(torch.empty(gates * hidden_size)) if section.use_bias else None
-        fill(self.kernel, section.kernel_initializer, hidden_size)
-        fill(self.bias, section.bias_initializer, hidden_size)
+            fill(self.recurrent_kernel, config.recurrent_initializer, hidden_size)
+        self.bias = nn.Parameter(torch.empty(gates * hidden_size)) if config.use_bias else None
+        fill(self.kernel, config.kernel_initializer, hidden_size)
+        fill(self.bias, config.bias_initializer, hidden_size)
 
     def project(self, x: Float[Tensor, "*rows input"]) -> Float[Tensor, "*rows gates"]:
         """x_t W_x + b: the part of a step that needs no state, so that it can be done for all steps at once."""

@@ -51,8 +51,8 @@ def scan(decay: Steps, inflow: Steps, first: Float[Tensor, "batch hidden"]) -> S
 class ElementwiseCell(Cell):
     """c_t = f_t * c_{t-1} + u_t, h_t = out(c_t): a cell names f, u and out."""
 
-    def __init__(self, section: recipe.Weights, input_size: int, hidden_size: int, gates: int) -> None:
-        super().__init__(section, input_size, hidden_size, gates, recurrent=False)
+    def __init__(self, config: recipe.CellConfig, input_size: int, hidden_size: int, gates: int) -> None:
+        super().__init__(config, input_size, hidden_size, gates, recurrent=False)
         self.fused = True
 
     def flow(self, projected: Float[Tensor, "*rows gates"]) -> tuple[Tensor, Tensor]:
@@ -90,11 +90,11 @@ class SruCell(ElementwiseCell):
 
     states = 2
 
-    def __init__(self, section: recipe.Sru, input_size: int, hidden_size: int) -> None:
+    def __init__(self, config: recipe.SruConfig, input_size: int, hidden_size: int) -> None:
         self.same_size = input_size == hidden_size
-        super().__init__(section, input_size, hidden_size, gates=3 if self.same_size else 4)
-        self.peepholes = nn.Parameter(torch.zeros(2, hidden_size)) if section.peephole else None
-        self.fused = not section.peephole
+        super().__init__(config, input_size, hidden_size, gates=3 if self.same_size else 4)
+        self.peepholes = nn.Parameter(torch.zeros(2, hidden_size)) if config.peephole else None
+        self.fused = not config.peephole
 
     def project(self, x: Tensor) -> Tensor:
         """The products f, r, x W, and behind them x_t itself (or x W')."""
@@ -130,8 +130,8 @@ class SsruCell(ElementwiseCell):
 
     states = 2
 
-    def __init__(self, section: recipe.Ssru, input_size: int, hidden_size: int) -> None:
-        super().__init__(section, input_size, hidden_size, gates=2)
+    def __init__(self, config: recipe.SsruConfig, input_size: int, hidden_size: int) -> None:
+        super().__init__(config, input_size, hidden_size, gates=2)
 
     def flow(self, projected: Tensor) -> tuple[Tensor, Tensor]:
         f, candidate = projected.chunk(2, -1)
@@ -148,8 +148,8 @@ class MinGruCell(ElementwiseCell):
     The paper's z is 1 - z here: as in this project's other GRUs, z keeps the old state.
     """
 
-    def __init__(self, section: recipe.MinGru, input_size: int, hidden_size: int) -> None:
-        super().__init__(section, input_size, hidden_size, gates=2)
+    def __init__(self, config: recipe.MinGruConfig, input_size: int, hidden_size: int) -> None:
+        super().__init__(config, input_size, hidden_size, gates=2)
 
     def flow(self, projected: Tensor) -> tuple[Tensor, Tensor]:
         z, candidate = projected.chunk(2, -1)
@@ -162,8 +162,8 @@ class MinLstmCell(ElementwiseCell):
     f, i = sigma(x_t W_f + b_f), sigma(x_t W_i + b_i); f' = f / (f + i), i' = i / (f + i)
     """
 
-    def __init__(self, section: recipe.MinLstm, input_size: int, hidden_size: int) -> None:
-        super().__init__(section, input_size, hidden_size, gates=3)
+    def __init__(self, config: recipe.MinLstmConfig, input_size: int, hidden_size: int) -> None:
+        super().__init__(config, input_size, hidden_size, gates=3)
 
     def flow(self, projected: Tensor) -> tuple[Tensor, Tensor]:
         f, i, candidate = projected.chunk(3, -1)

@@ -20,11 +20,13 @@ class GruCell(Cell):
     the two gates together.
     """
 
-    def __init__(self, section: recipe.Gru | recipe.TransitionGru, input_size: int, hidden_size: int) -> None:
-        super().__init__(section, input_size, hidden_size, gates=3)
-        self.activation = ACTIVATIONS[section.activation]
-        self.gate = ACTIVATIONS[section.recurrent_activation]
-        sizes = (2 * hidden_size, hidden_size) if section.layer_norm else ()
+    def __init__(
+        self, config: recipe.GruConfig | recipe.TransitionGruConfig, input_size: int, hidden_size: int
+    ) -> None:
+        super().__init__(config, input_size, hidden_size, gates=3)
+        self.activation = ACTIVATIONS[config.activation]
+        self.gate = ACTIVATIONS[config.recurrent_activation]
+        sizes = (2 * hidden_size, hidden_size) if config.layer_norm else ()
         self.input_norms = nn.ModuleList(nn.LayerNorm(size, bias=False) for size in sizes)
         self.recurrent_norms = nn.ModuleList(nn.LayerNorm(size, bias=False) for size in sizes)
 
@@ -54,12 +56,14 @@ class ResetBeforeGru(GruCell):
 class ResetAfterGru(GruCell):
     """GRU of cuDNN and torch.nn.GRU: g = act(x_t W_xg + b_xg + r * (h_{t-1} W_hg + b_hg))."""
 
-    def __init__(self, section: recipe.Gru | recipe.TransitionGru, input_size: int, hidden_size: int) -> None:
-        super().__init__(section, input_size, hidden_size)
-        self.recurrent_bias = nn.Parameter(torch.empty(3 * hidden_size)) if section.use_bias else None
-        fill(self.recurrent_bias, section.bias_initializer, hidden_size)
-        plain = section.activation == "tanh" and section.recurrent_activation == "sigmoid"
-        self.fused = plain and not section.layer_norm
+    def __init__(
+        self, config: recipe.GruConfig | recipe.TransitionGruConfig, input_size: int, hidden_size: int
+    ) -> None:
+        super().__init__(config, input_size, hidden_size)
+        self.recurrent_bias = nn.Parameter(torch.empty(3 * hidden_size)) if config.use_bias else None
+        fill(self.recurrent_bias, config.bias_initializer, hidden_size)
+        plain = config.activation == "tanh" and config.recurrent_activation == "sigmoid"
+        self.fused = plain and not config.layer_norm
 
     def step(self, projected: Tensor, state: State, mask: Mask = None) -> State:
         (h,) = state
@@ -88,11 +92,11 @@ class TransitionGruCell(Cell):
     acts after the product.
     """
 
-    def __init__(self, section: recipe.TransitionGru, input_size: int, hidden_size: int) -> None:
+    def __init__(self, config: recipe.TransitionGruConfig, input_size: int, hidden_size: int) -> None:
         nn.Module.__init__(self)  # the weights are those of its GRUs
-        self.section, self.input_size, self.hidden_size = section, input_size, hidden_size
-        self.first = ResetAfterGru(section, input_size, hidden_size)
-        others = (ResetAfterGru(section, 0, hidden_size) for _ in range(section.transitions))
+        self.config, self.input_size, self.hidden_size = config, input_size, hidden_size
+        self.first = ResetAfterGru(config, input_size, hidden_size)
+        others = (ResetAfterGru(config, 0, hidden_size) for _ in range(config.transitions))
         self.others = cast(Sequence[ResetAfterGru], nn.ModuleList(others))
 
     def project(self, x: Tensor) -> Tensor:

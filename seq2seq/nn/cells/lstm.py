@@ -21,23 +21,23 @@ class LstmCell(Cell):
 
     states = 2
 
-    def __init__(self, section: recipe.Lstm, input_size: int, hidden_size: int) -> None:
-        self.coupled = section.coupled
-        gates = 3 if section.coupled else 4  # i, f, g, o; coupled: f, g, o
-        super().__init__(section, input_size, hidden_size, gates)
-        self.activation = ACTIVATIONS[section.activation]
-        self.gate = ACTIVATIONS[section.recurrent_activation]
-        self.peepholes = nn.Parameter(torch.zeros(gates - 1, hidden_size)) if section.peephole else None
+    def __init__(self, config: recipe.LstmConfig, input_size: int, hidden_size: int) -> None:
+        self.coupled = config.coupled
+        gates = 3 if config.coupled else 4  # i, f, g, o; coupled: f, g, o
+        super().__init__(config, input_size, hidden_size, gates)
+        self.activation = ACTIVATIONS[config.activation]
+        self.gate = ACTIVATIONS[config.recurrent_activation]
+        self.peepholes = nn.Parameter(torch.zeros(gates - 1, hidden_size)) if config.peephole else None
         self.input_norm = self.recurrent_norm = self.state_norm = None
-        if section.layer_norm:
+        if config.layer_norm:
             self.input_norm = nn.LayerNorm(gates * hidden_size, bias=False)
             self.recurrent_norm = nn.LayerNorm(gates * hidden_size, bias=False)
             self.state_norm = nn.LayerNorm(hidden_size)
         if self.bias is not None:
             with torch.no_grad():
-                self.bias.unflatten(0, (gates, hidden_size))[0 if section.coupled else 1] += section.forget_bias
-        plain = section.activation == "tanh" and section.recurrent_activation == "sigmoid"
-        self.fused = plain and not (section.peephole or section.coupled or section.layer_norm)
+                self.bias.unflatten(0, (gates, hidden_size))[0 if config.coupled else 1] += config.forget_bias
+        plain = config.activation == "tanh" and config.recurrent_activation == "sigmoid"
+        self.fused = plain and not (config.peephole or config.coupled or config.layer_norm)
 
     def project(self, x: Tensor) -> Tensor:
         if self.input_norm is None:

@@ -10,11 +10,11 @@ from seq2seq.nn.cells.base import ACTIVATIONS, Cell, Mask, State, torch_biases
 class SimpleCell(Cell):
     """Simple RNN (Elman 1990): h_t = act(x_t W_x + h_{t-1} W_h + b)."""
 
-    def __init__(self, section: recipe.Rnn, input_size: int, hidden_size: int) -> None:
-        super().__init__(section, input_size, hidden_size)
-        self.activation = ACTIVATIONS[section.activation]
+    def __init__(self, config: recipe.RnnConfig, input_size: int, hidden_size: int) -> None:
+        super().__init__(config, input_size, hidden_size)
+        self.activation = ACTIVATIONS[config.activation]
         self.kernels = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
-        self.name = section.activation
+        self.name = config.activation
         self.fused = self.name in self.kernels
 
     def step(self, projected: Tensor, state: State, mask: Mask = None) -> State:

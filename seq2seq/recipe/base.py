@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from seq2seq.data.languages import CODE
+from seq2seq.languages import CODE
 
 # What users of other toolkits type, and what it is called here.
 PEER_NAMES = {
@@ -48,7 +48,7 @@ def impossible(key: str, message: str) -> PydanticCustomError:
     return PydanticCustomError("combination", "{message}", {"message": message, "key": key})
 
 
-class Section(BaseModel):
+class Config(BaseModel):
     """A part of the recipe: strictly typed, finite numbers, immutable, no unknown keys."""
 
     model_config = ConfigDict(
@@ -75,36 +75,36 @@ Language = Annotated[str, Field(pattern=CODE)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 
 
-def named(union: Any, default: type[Section] | None = None) -> BeforeValidator:
+def named(union: Any, default: type[Config] | None = None) -> BeforeValidator:
     """`x` is short for `{kind: x}` where one of these sections is expected.
 
     Args:
         union: of the sections, each with its `kind`.
         default: the one that is meant where none is said.
     """
-    sections = [getattr(member, "__origin__", member) for member in get_args(get_args(union)[0])]
+    configs = [getattr(member, "__origin__", member) for member in get_args(get_args(union)[0])]
 
     def with_kind(value: Any) -> Any:
         if isinstance(value, str):
             return {"kind": value}
         if isinstance(value, dict):
             value = value if default is None else {"kind": default.model_fields["kind"].default, **value}
-            _refuse_keys_of_other_kinds(value, sections)
+            _refuse_keys_of_other_kinds(value, configs)
         return value
 
     return BeforeValidator(with_kind, json_schema_input_type=union | str)
 
 
-def _refuse_keys_of_other_kinds(value: dict[str, Any], sections: list[type[Section]]) -> None:
+def _refuse_keys_of_other_kinds(value: dict[str, Any], configs: list[type[Config]]) -> None:
     """A key that only another kind has is not misspelt: say whose it is."""
-    own = next((section for section in sections if value.get("kind") in _kinds(section)), None)
+    own = next((config for config in configs if value.get("kind") in _kinds(config)), None)
     for key in value if own else ():
-        kinds = [kind for section in sections if key in section.model_fields for kind in _kinds(section)]
+        kinds = [kind for config in configs if key in config.model_fields for kind in _kinds(config)]
         if own and kinds and key not in own.model_fields:
             known = f"the keys of kind {value['kind']} are {', '.join(own.model_fields)}"
             hint = f"; kind {' or '.join(kinds)} has it; {known}"
             raise PydanticCustomError("unknown_key", "unknown key{hint}", {"hint": hint, "key": key})
 
 
-def _kinds(section: type[Section]) -> tuple[str, ...]:
-    return get_args(section.model_fields["kind"].annotation)
+def _kinds(config: type[Config]) -> tuple[str, ...]:
+    return get_args(config.model_fields["kind"].annotation)

@@ -10,11 +10,11 @@ import torch
 from seq2seq import recipe
 from seq2seq.bundle import load_bundle
 from seq2seq.data.preparation import PreparedPairs
-from seq2seq.evaluation import health
-from seq2seq.evaluation.validation import Validator
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.pipeline import Pipeline
 from seq2seq.stages import Runner
+from seq2seq.training import health
+from seq2seq.training.validation import Validator
 from tests.toy import toy_recipe
 
 SOURCES = [f"the dog number {i} sleeps" for i in range(10)]
@@ -69,8 +69,10 @@ def test_unknown_tokens() -> None:
 def tiny(**decoder: object) -> Seq2Seq:
     torch.manual_seed(1)
     stack = {"cell": "gru", "hidden_size": 8}
-    section = recipe.Model.model_validate({"embedding": {"size": 8}, "encoder": stack, "decoder": {**stack, **decoder}})
-    return Seq2Seq(section, 20, 20, 0).eval()
+    config = recipe.ModelConfig.model_validate(
+        {"embedding": {"size": 8}, "encoder": stack, "decoder": {**stack, **decoder}}
+    )
+    return Seq2Seq(config, 20, 20, 0).eval()
 
 
 def test_exposure_counts_by_position() -> None:

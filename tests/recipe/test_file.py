@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
-from seq2seq.recipe_file import dump_recipe, load_recipe
+from seq2seq.recipe.file import dump_recipe, load_recipe
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
 SMALL_DATA = {"src": "en", "tgt": "de", "train": {"builtin": "cldr"}, "valid": {"builtin": "cldr"}}
@@ -91,10 +91,10 @@ def test_settings_reach_everywhere(tmp_path: Path) -> None:
     ],
 )
 def test_a_section_without_its_kind_is_of_the_default_kind(
-    setting: str, section: str, kind: str, tmp_path: Path
+    setting: str, config: str, kind: str, tmp_path: Path
 ) -> None:
     recipe = load(tmp_path, "", setting)
-    assert recipe == load(tmp_path, "", setting, f"{section}.kind={kind}")
+    assert recipe == load(tmp_path, "", setting, f"{config}.kind={kind}")
     assert misfits({"name": "x", "data": SMALL_DATA, **nested(setting)}, SCHEMA) == []
 
 
@@ -170,9 +170,9 @@ SCHEMA = Recipe.model_json_schema()
 
 def test_every_key_is_described() -> None:
     """All but `kind`, which its section's description tells of; a key may have that of the one section it opens."""
-    for name, section in {**SCHEMA["$defs"], "Recipe": SCHEMA}.items():
-        assert section.get("description"), name
-        for key, field in section["properties"].items():
+    for name, config in {**SCHEMA["$defs"], "Recipe": SCHEMA}.items():
+        assert config.get("description"), name
+        for key, field in config["properties"].items():
             assert field.get("description") or "$ref" in field or key == "kind", f"{name}.{key} has no description"
 
 

@@ -4,10 +4,10 @@ from random import Random
 
 import numpy as np
 
-from seq2seq.data.batching import Batch
-from seq2seq.recipe import Batch as BatchSection
-from seq2seq.training.distributed import ALONE, Processes
-from seq2seq.training.feed import Feed
+from seq2seq.data.batching import BatchConfig
+from seq2seq.distributed import SINGLE_PROCESS, Processes
+from seq2seq.recipe import BatchConfig as BatchSection
+from seq2seq.training.batch_loader import BatchLoader
 
 
 class Pairs:
@@ -33,11 +33,11 @@ class Cut:
         return random.sample(ids, len(ids))
 
 
-def feed(cut: Cut) -> Feed:
-    return Feed(BatchSection(tokens=70), Pairs(), None, 1, (cut, cut))  # type: ignore[arg-type]
+def feed(cut: Cut) -> BatchLoader:
+    return BatchLoader(BatchSection(tokens=70), Pairs(), None, 1, (cut, cut))  # type: ignore[arg-type]
 
 
-def rows(batch: Batch) -> list[tuple[list[int], list[int]]]:
+def rows(batch: BatchConfig) -> list[tuple[list[int], list[int]]]:
     return [
         ([i for i in src if i], [i for i in tgt if i])
         for src, tgt in zip(batch.src.tolist(), batch.tgt_output.tolist(), strict=True)
@@ -46,18 +46,18 @@ def rows(batch: Batch) -> list[tuple[list[int], list[int]]]:
 
 def test_words_are_cut_the_same_whatever_came_before() -> None:
     first = feed(Cut())
-    whole = [rows(first.take(0, i, ALONE)[0]) for i in range(first.batches(0))]
-    assert rows(feed(Cut()).take(0, 2, ALONE)[0]) == whole[2]
+    whole = [rows(first.take(0, i, SINGLE_PROCESS)[0]) for i in range(first.batches(0))]
+    assert rows(feed(Cut()).take(0, 2, SINGLE_PROCESS)[0]) == whole[2]
 
 
 def test_words_are_cut_another_way_each_time() -> None:
-    one, other = (feed(Cut()).take(epoch, 0, ALONE)[0] for epoch in (0, 1))
+    one, other = (feed(Cut()).take(epoch, 0, SINGLE_PROCESS)[0] for epoch in (0, 1))
     assert not {str(row) for row in rows(one)} & {str(row) for row in rows(other)}
     assert all(src != tgt for src, tgt in rows(one))
 
 
 def test_each_process_cuts_its_own_share() -> None:
-    whole = rows(feed(Cut()).take(0, 2, ALONE)[0])
+    whole = rows(feed(Cut()).take(0, 2, SINGLE_PROCESS)[0])
     for rank in (0, 1):
         cut = Cut()
         assert rows(feed(cut).take(0, 2, Processes(rank, 2))[0]) == whole[rank::2]

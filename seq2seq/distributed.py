@@ -92,7 +92,7 @@ class Processes:
             whole[rank :: self.count] = part
         return whole
 
-    def from_first(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         """What the first process holds."""
         if self.count == 1:
             return value
@@ -121,7 +121,7 @@ class Processes:
             ) from None
 
 
-ALONE = Processes()
+SINGLE_PROCESS = Processes()
 
 
 def _first_line(error: Exception) -> str:

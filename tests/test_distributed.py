@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from seq2seq.training.distributed import ALONE
+from seq2seq.distributed import SINGLE_PROCESS
 from tests.toy import write_toy
 
 LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
@@ -59,7 +59,12 @@ def wait_for_checkpoint(run: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("settings", [[], ["training.batch.accumulate=3"]], ids=["plain", "accumulated"])
+CUT_ANEW = ["tokenizer={kind: bpe, vocab_size: 100}", "training.bpe_dropout=0.2"]
+
+
+@pytest.mark.parametrize(
+    "settings", [[], ["training.batch.accumulate=3"], CUT_ANEW], ids=["plain", "accumulated", "cut anew"]
+)
 def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path, settings: list[str]) -> None:
     recipe = write_toy(tmp_path)
     train(1, recipe, *EXACT, *settings, f"output_dir={tmp_path}/one")
@@ -102,7 +107,7 @@ WAITING = """
 import functools, time, torch
 import torch.distributed as dist
 from datetime import timedelta
-from seq2seq.training.distributed import Processes
+from seq2seq.distributed import Processes
 
 dist.init_process_group = functools.partial(dist.init_process_group, timeout=timedelta(seconds=1))
 processes = Processes.join(torch.device("cpu"))
@@ -125,5 +130,9 @@ def test_a_mistake_is_told_once(tmp_path: Path) -> None:
 
 
 def test_alone_a_process_has_everything() -> None:
-    assert ALONE.first and ALONE.share([1, 2, 3]) == [1, 2, 3]
-    assert ALONE.sum([1.5, 2]) == [1.5, 2] and ALONE.gather(["a"]) == ["a"] and ALONE.from_first("x") == "x"
+    assert SINGLE_PROCESS.first and SINGLE_PROCESS.share([1, 2, 3]) == [1, 2, 3]
+    assert (
+        SINGLE_PROCESS.sum([1.5, 2]) == [1.5, 2]
+        and SINGLE_PROCESS.gather(["a"]) == ["a"]
+        and SINGLE_PROCESS.broadcast("x") == "x"
+    )

@@ -11,17 +11,17 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from seq2seq.data.languages import CODE
 from seq2seq.errors import UserError
+from seq2seq.languages import CODE
 from seq2seq.recipe import (
     AnyCell,
     AnySource,
-    FilesSource,
-    HubSource,
-    JsonlSource,
+    FilesSourceConfig,
+    HubSourceConfig,
+    JsonlSourceConfig,
     Recipe,
-    Stack,
-    TsvSource,
+    StackConfig,
+    TsvSourceConfig,
     source_kind,
     suggestion,
 )
@@ -121,7 +121,7 @@ def read_cell(text: str, place: str) -> AnyCell:
     source = _Source(Path(place))
     source.data = {"cell": _read(source, text, ("cell",), place)}
     try:
-        return Stack.model_validate(source.data).cell
+        return StackConfig.model_validate(source.data).cell
     except ValidationError as error:
         raise UserError("\n".join(_explain_all(source, error))) from None
 
@@ -222,24 +222,24 @@ def _override(source: _Source, text: str) -> None:
     data = source.data.get("data")
     if parts[:3] == ["data", "train", "0"] and isinstance(data, dict) and isinstance(data.get("train"), dict):
         del parts[2]  # a single source may be written without a list
-    section: Any = {"": source.data}
+    config: Any = {"": source.data}
     step: str | int = ""
     key: KeyPath = ()
     for part in parts:
-        section, step = section[step], part
-        if isinstance(section, list):
-            if not part.isdecimal() or int(part) >= len(section):
-                raise UserError(f"{place}: {dotted(key)} has {len(section)} entries, counted from 0, and no {part!r}")
+        config, step = config[step], part
+        if isinstance(config, list):
+            if not part.isdecimal() or int(part) >= len(config):
+                raise UserError(f"{place}: {dotted(key)} has {len(config)} entries, counted from 0, and no {part!r}")
             step = int(part)
-        elif not isinstance(section, dict):
-            mend = f"; where that is a kind, set {dotted(key)}={{kind: {section}, {part}: ...}}"
+        elif not isinstance(config, dict):
+            mend = f"; where that is a kind, set {dotted(key)}={{kind: {config}, {part}: ...}}"
             raise UserError(
-                f"{place}: {dotted(key)} is {section!r} and holds no keys{mend if isinstance(section, str) else ''}"
+                f"{place}: {dotted(key)} is {config!r} and holds no keys{mend if isinstance(config, str) else ''}"
             )
-        elif part not in section:
-            section[part], source.places[(*key, part)] = {}, place
+        elif part not in config:
+            config[part], source.places[(*key, part)] = {}, place
         key = (*key, step)
-    section[step] = _read(source, value, key, place)
+    config[step] = _read(source, value, key, place)
     source.places[key] = place
 
 
@@ -331,15 +331,15 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
         return os.path.normpath(folder / os.path.expanduser(path))
 
     def resolve(source: AnySource) -> AnySource:
-        if isinstance(source, FilesSource):
+        if isinstance(source, FilesSourceConfig):
             files = absolute(source.files) if isinstance(source.files, str) else [absolute(f) for f in source.files]
             alignments = None if source.alignments is None else absolute(source.alignments)
             return source.model_copy(update={"files": files, "alignments": alignments})
-        if isinstance(source, TsvSource):
+        if isinstance(source, TsvSourceConfig):
             return source.model_copy(update={"tsv": absolute(source.tsv)})
-        if isinstance(source, JsonlSource):
+        if isinstance(source, JsonlSourceConfig):
             return source.model_copy(update={"jsonl": absolute(source.jsonl)})
-        if isinstance(source, HubSource) and Path(absolute(source.hub)).exists():
+        if isinstance(source, HubSourceConfig) and Path(absolute(source.hub)).exists():
             return source.model_copy(update={"hub": absolute(source.hub)})
         return source
 

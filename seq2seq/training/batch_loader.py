@@ -12,14 +12,14 @@ from seq2seq import recipe
 from seq2seq.data.batching import Batch, Plan, collate, plan_epoch
 from seq2seq.data.bpe_dropout import BpeDropout
 from seq2seq.data.preparation import PreparedPairs
-from seq2seq.training.distributed import Processes
+from seq2seq.distributed import Processes
 
 
-class Feed:
+class BatchLoader:
     """Batches by their place, so that a training can go on from any of them.
 
     Args:
-        section: the recipe's `training.batch`.
+        config: the recipe's `training.batch`.
         weights: how often each pair is seen an epoch, on average [pairs]; None: once.
         dropouts: cut the words of sources and targets anew each time; None: they stay as they were prepared, as they do
             for the size of a batch.
@@ -28,14 +28,14 @@ class Feed:
 
     def __init__(
         self,
-        section: recipe.Batch,
+        config: recipe.BatchConfig,
         pairs: PreparedPairs,
         weights: np.ndarray | None,
         seed: int,
         dropouts: tuple[BpeDropout, BpeDropout] | None = None,
         aligned: bool = False,
     ) -> None:
-        self.section, self.pairs, self.weights, self.seed = section, pairs, weights, seed
+        self.config, self.pairs, self.weights, self.seed = config, pairs, weights, seed
         self.dropouts, self.aligned = dropouts, aligned
         self._plans: dict[int, Plan] = {}
 
@@ -45,12 +45,12 @@ class Feed:
 
     def updates(self, epoch: int) -> int:
         """Updates of an epoch."""
-        return -(-self.batches(epoch) // self.section.accumulate)
+        return -(-self.batches(epoch) // self.config.accumulate)
 
     def take(self, epoch: int, first: int, processes: Processes) -> list[Batch]:
         """The batches of the update that begins with the epoch's batch `first`: of each this process's share."""
         plan = self._plan(epoch)
-        last = min(first + self.section.accumulate, len(plan))
+        last = min(first + self.config.accumulate, len(plan))
         return [self._share(epoch, i, processes) for i in range(first, last)]
 
     def _share(self, epoch: int, place: int, processes: Processes) -> Batch:
@@ -77,8 +77,8 @@ class Feed:
 
     def _plan(self, epoch: int) -> Plan:
         if epoch not in self._plans:
-            ascending = epoch < self.section.curriculum_epochs
+            ascending = epoch < self.config.curriculum_epochs
             lengths = self.pairs.lengths
-            plan = plan_epoch(*lengths, self.section.tokens, self.seed, epoch, self.weights, ascending)
+            plan = plan_epoch(*lengths, self.config.tokens, self.seed, epoch, self.weights, ascending)
             self._plans = {epoch: plan}
         return self._plans[epoch]

@@ -13,10 +13,10 @@ from seq2seq.data.batching import Batch, collate, plan_in_order_of_length
 from seq2seq.data.preparation import PreparedPairs
 from seq2seq.data.tokenization import PAD, Tokenizer
 from seq2seq.decoding.translator import search_all
-from seq2seq.evaluation import health
+from seq2seq.distributed import SINGLE_PROCESS, Processes
 from seq2seq.evaluation.metrics import score
 from seq2seq.nn.seq2seq import Seq2Seq
-from seq2seq.training.distributed import ALONE, Processes
+from seq2seq.training import health
 from seq2seq.training.loss import smoothed_cross_entropy
 
 EXPOSED_BATCHES = 8
@@ -40,7 +40,7 @@ class Validator:
         language: str,
         tokens: int,
         metrics: Sequence[str] = ("bleu", "chrf"),
-        processes: Processes = ALONE,
+        processes: Processes = SINGLE_PROCESS,
     ) -> None:
         self.pairs, self.tokenizer, self.language = pairs, tokenizer, language
         self.processes, self.device = processes, processes.device
@@ -48,7 +48,7 @@ class Validator:
         src_lengths, tgt_lengths = pairs.lengths
         self.plan = plan_in_order_of_length(src_lengths, tgt_lengths, tokens)
         longest = max(1.5, float((tgt_lengths / src_lengths).max()))
-        self.greedy = recipe.Decoding(beam_size=1, max_length=recipe.MaxLength(ratio=longest))
+        self.greedy = recipe.DecodingConfig(beam_size=1, max_length=recipe.MaxLengthConfig(ratio=longest))
         self.sources, self.references = pairs.src_texts(), pairs.tgt_texts()
         self.unknown = health.unknown_share([ids for side in pairs.take(range(len(pairs))) for ids in side])
 

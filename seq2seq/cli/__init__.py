@@ -1,0 +1,13 @@
+"""The command line: parse, call, print. stdin to stdout, all else to stderr.
+
+Exit codes: 0 done, 2 the user's error, 1 ours, 130 after Ctrl-C. Commands import what they need
+when they run: torch alone takes a second.
+"""
+
+from seq2seq.cli import run, train, translate, evaluate, analyze  # noqa: F401, I001  (the order of the help)
+from seq2seq.cli.app import app
+
+
+def main() -> None:
+    """The entry point."""
+    app()

@@ -1,0 +1,147 @@
+"""Commands that carry out a recipe, or look at it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from seq2seq.cli.app import Device, Force, RecipeFile, Settings, Threads, app, guarded, load, naming_variables
+
+if TYPE_CHECKING:
+    from seq2seq.pipeline import Stage
+    from seq2seq.stages import Runner
+
+
+@app.command()
+@guarded
+def run(
+    recipe: RecipeFile,
+    settings: Settings = None,
+    force: Force = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Carry out a recipe, stage by stage; after an interruption the same command goes on."""
+    run_until("report", recipe, settings, force, device, threads)
+
+
+@app.command()
+@guarded
+def prepare(
+    recipe: RecipeFile, settings: Settings = None, force: Force = False, device: Device = "cpu", threads: Threads = None
+) -> None:
+    """Read and clean the data, train the tokenizer."""
+    run_until("prepare", recipe, settings, force, device, threads)
+
+
+@app.command()
+@guarded
+def train(
+    recipe: RecipeFile,
+    settings: Settings = None,
+    force: Force = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Train the model (and prepare the data where that is due)."""
+    run_until("train", recipe, settings, force, device, threads)
+
+
+@app.command()
+@guarded
+def report(
+    recipe: RecipeFile,
+    settings: Settings = None,
+    force: Force = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Write the report (and whatever has to run before)."""
+    run_until("report", recipe, settings, force, device, threads)
+
+
+@app.command()
+@guarded
+def plan(recipe: RecipeFile, settings: Settings = None) -> None:
+    """Say which stages would run, and why."""
+    from seq2seq.pipeline import Pipeline
+
+    with naming_variables(recipe):
+        verdicts = Pipeline(load(recipe, settings)).plan()
+    for verdict in verdicts:
+        print(f"{verdict.stage:<10} {'runs:' if verdict.reasons else 'fresh'} {'; '.join(verdict.reasons)}".rstrip())
+
+
+@app.command()
+@guarded
+def validate(recipe: RecipeFile, settings: Settings = None) -> None:
+    """Check a recipe, and read its data files to the end (a data set of a hub is not fetched)."""
+    from seq2seq.pipeline import inputs_of, read_sources
+
+    loaded = load(recipe, settings)
+    with naming_variables(recipe):
+        inputs_of(loaded)
+    read_sources(loaded)
+    print(f"{recipe}: a valid recipe ({loaded.name}, {loaded.data.src}-{loaded.data.tgt})")
+
+
+@app.command()
+@guarded
+def schema() -> None:
+    """Print the recipe's JSON Schema, with which editors complete and check recipes."""
+    from seq2seq.recipe import Recipe
+
+    print(
+        json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **Recipe.model_json_schema()}, indent=2)
+    )
+
+
+def run_until(
+    stage: Stage,
+    recipe: str,
+    settings: list[str] | None,
+    force: bool,
+    device: str,
+    threads: int | None,
+    as_json: bool = False,
+) -> None:
+    loaded = load(recipe, settings)
+    from seq2seq.device import set_up
+    from seq2seq.distributed import Processes
+    from seq2seq.pipeline import Pipeline
+    from seq2seq.stages import Runner
+
+    processes = Processes.join(set_up(device, threads))
+    with naming_variables(recipe):
+        runner = Runner(Pipeline(loaded, force), processes)
+    ran = runner.run(stage)
+    if not processes.first:
+        return
+    if as_json:
+        print(json.dumps({name: [asdict(s) for s in scores] for name, scores in runner.scores().items()}, indent=2))
+        return
+    if not ran:
+        print(f"nothing to do: all of {loaded.output_dir} is fresh")
+    _say_results(stage, runner)
+
+
+def _say_results(stage: Stage, runner: Runner) -> None:
+    """The scores, and what the user can do next."""
+    from seq2seq.evaluation.report import print_scores
+
+    folder = runner.pipeline.folder
+    if stage in ("translate", "evaluate", "report") and not runner.pipeline.recipe.data.test:
+        print("no test sets: name some in data.test, and they are translated and scored")
+    elif stage == "translate":
+        print(f"translations: {folder.translations}")
+    elif stage in ("evaluate", "report"):
+        print_scores(runner.scores(), Console())
+    if stage == "evaluate":
+        print(f"scores:    {folder.report / 'scores.json'}")
+    if stage == "report":
+        print(f"report:    {folder.report / 'report.html'}")
+    if stage in ("train", "report"):
+        print(f"translate: echo '...' | seq2seq translate {folder.root}")
