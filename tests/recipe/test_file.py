@@ -79,7 +79,7 @@ def test_settings_reach_everywhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "section", "kind"),
+    ("setting", "config", "kind"),
     [
         ("tokenizer.vocab_size=300", "tokenizer", "bpe"),
         ("model.encoder.cell.layer_norm=true", "model.encoder.cell", "lstm"),

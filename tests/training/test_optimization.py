@@ -59,7 +59,7 @@ def test_forcing_by_its_definition() -> None:
     ).teacher_forcing == recipe.ConstantForcingConfig(ratio=0.9)
 
 
-@pytest.mark.parametrize("section", OPTIMIZERS, ids=lambda s: f"{s.kind}-{getattr(s, 'momentum', '')}")
+@pytest.mark.parametrize("config", OPTIMIZERS, ids=lambda s: f"{s.kind}-{getattr(s, 'momentum', '')}")
 def test_an_optimizer_goes_on_from_its_tensors_to_the_bit(config: recipe.AnyOptimizer) -> None:
     def steps(model: nn.Module, optimizer: torch.optim.Optimizer, first: int, last: int) -> None:
         for i in range(first, last):
