@@ -88,7 +88,10 @@ SETTINGS = [
     ("model.encoder.cell={kernel_initializer: {}}", "cell.kernel_initializer: this section needs its `kind`"),
     ("tokenizer=[bpe]", "tokenizer: must be a section of keys"),
     ("tokenizer=bpee", "tokenizer: must be one of bpe, unigram, word, char, not 'bpee'; did you mean `bpe`?"),
-    ("model.bridge=final", "model.bridge: must be one of project, copy, zero, not 'final'; did you mean `project`?"),
+    (
+        "model.bridge=final",
+        "model.bridge: must be one of project, project_backward, project_mean, copy, zero, not 'final'",
+    ),
     ("model.embedding.tie=both", "model.embedding.tie: must be one of none, decoder, all, not 'both'"),
     (
         "training.early_stopping.metric=meteor",
@@ -153,6 +156,23 @@ SETTINGS = [
         "model.encoder.connections: residual never acts: no layer's input is as long as its output (16 -> 32 -> 16",
     ),
     ("model.decoder.attention.kind=none model.bridge=zero", "the decoder never sees the source"),
+    ("model.bridge=project_backward model.encoder.direction=forward", "model.bridge: the top encoder layer reads"),
+    ("model.bridge=project_backward model.encoder.projection={}", "model.bridge: encoder.projection leaves no state"),
+    ("model.encoder.projection={} model.encoder.connections=dense", "model.encoder.projection: dense layers' outputs"),
+    ("model.decoder.readout=none", "model.decoder.readout: none gives the output layer"),
+    ("model.decoder.readout.inputs=[state]", "model.decoder.readout.inputs: with `attend: top` the context acts"),
+    ("model.decoder.readout.inputs=[state,state]", "model.decoder.readout.inputs: one of them is there twice"),
+    ("model.decoder.readout.inputs=[]", "model.decoder.readout.inputs: must have at least 1 item"),
+    (
+        "model.decoder.readout.inputs=[context] model.decoder.attention=none",
+        "model.decoder.readout.inputs: there is no context with attention none",
+    ),
+    ("model.decoder.readout=none model.decoder.connections=dense", "model.decoder.readout.kind: dense layers leave"),
+    ("model.decoder.attend=within", "model.decoder.attend: `within` needs cell: transition_gru, not"),
+    (
+        "model.decoder.cell=transition_gru model.decoder.attend=within model.decoder.input_feeding=true",
+        "model.decoder.input_feeding: the context is an input already",
+    ),
     ("model.embedding.tie=all tokenizer.joint=false", "model.embedding.tie: `all` needs one vocabulary"),
     ("training.bpe_dropout=0.1", "training.bpe_dropout: a tokenizer of kind word has no merges to drop; use kind bpe"),
     (

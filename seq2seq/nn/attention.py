@@ -97,10 +97,10 @@ class LocalAttention(GeneralAttention):
         self, queries: Tensor, keys: Tensor, memory: Tensor, padding: Tensor, history: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         lengths = (padding == 0).sum(-1, keepdim=True)  # [batch, 1, 1]
-        # fp32: bf16 cannot tell position 257 from 258
-        share = torch.sigmoid(self.position(torch.tanh(self.position_hidden(queries))).float())
+        exact = torch.promote_types(queries.dtype, torch.float32)  # bf16 cannot tell position 257 from 258
+        share = torch.sigmoid(self.position(torch.tanh(self.position_hidden(queries))).to(exact))
         distance = torch.arange(memory.shape[1], device=memory.device) - (lengths - 1) * share
-        scores = self.score(queries, keys, padding).float()
+        scores = self.score(queries, keys, padding).to(exact)
         weights = torch.softmax(scores.masked_fill(distance.abs() > self.window, -torch.inf), -1)
         weights = weights * torch.exp(-(distance**2) / (2 * (self.window / 2) ** 2))
         return torch.bmm(weights.to(memory.dtype), memory), weights

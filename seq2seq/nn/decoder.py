@@ -39,51 +39,56 @@ class DecoderState:
 
 
 class Readout(nn.Module):
-    """The attentional state, from what the stack and the attention give.
+    """The attentional state x', from the inputs x that the recipe names, joined.
 
-    tanh: tanh(W [h; context]) (Luong et al. 2015, equation 5); h itself where there is no
-    attention and the sizes agree (Sutskever et al. 2014). maxout: the larger of each pair of
-    W [h; context; y_{t-1}] + b (Bahdanau et al. 2015, appendix A.2.2; Goodfellow et al. 2013).
+    none: x (Sutskever et al. 2014: the state); linear: W x + b; tanh: tanh(W x + b) (Luong et al. 2015, equation 5);
+    maxout: the larger of each pair of W x + b (Bahdanau et al. 2015, appendix A.2.2; Goodfellow et al. 2013).
+
+    Args:
+        sizes: of each input.
     """
 
-    def __init__(self, kind: str, sizes: tuple[int, int, int], output_size: int) -> None:
+    def __init__(self, config: recipe.DecoderConfig, sizes: dict[str, int], output_size: int) -> None:
         super().__init__()
-        hidden, context, embedding = sizes
-        self.maxout = kind == "maxout"
+        self.kind, self.inputs = config.readout.kind, config.readout_inputs
         self.weight = None
-        if self.maxout:
-            self.weight = nn.Linear(hidden + context + embedding, 2 * output_size)
-        elif context or hidden != output_size:
-            self.weight = nn.Linear(hidden + context, output_size)
+        if self.kind != "none":
+            rows = output_size * (2 if self.kind == "maxout" else 1)
+            self.weight = nn.Linear(sum(sizes[name] for name in self.inputs), rows)
 
-    def forward(self, h: Tensor, context: Tensor | None, embedded: Tensor) -> Float[Tensor, "batch time output"]:
+    def forward(self, **inputs: Tensor | None) -> Float[Tensor, "batch time output"]:
+        parts = [part for name in self.inputs if (part := inputs[name]) is not None]
+        x = torch.cat([part.to(parts[0].dtype) for part in parts], -1)
         if self.weight is None:
-            return h
-        parts = [h] if context is None else [h, context.to(h.dtype)]
-        if self.maxout:
-            pairs = self.weight(torch.cat([*parts, embedded.to(h.dtype)], -1)).unflatten(-1, (-1, 2))
-            larger: Tensor = pairs.amax(-1)
-            return larger
-        return torch.tanh(self.weight(torch.cat(parts, -1)))
+            return x
+        x = self.weight(x)
+        if self.kind == "maxout":
+            x = x.unflatten(-1, (-1, 2)).amax(-1)
+        return torch.tanh(x) if self.kind == "tanh" else x
 
 
 class Decoder(nn.Module):
     """Recurrent layers, attention queried by one of their states, and the readout."""
 
-    def __init__(self, config: recipe.ModelConfig, output_size: int) -> None:
+    def __init__(self, config: recipe.ModelConfig) -> None:
         super().__init__()
         decoder, context_size, embedding = config.decoder, config.memory_size, config.embedding.size
         self.attend, self.feeding = decoder.attend, decoder.input_feeding
-        self.fed_size = context_size if self.attend == "first" else output_size
-        joined = {"top": self.fed_size * self.feeding, "first": self.fed_size * self.feeding, "previous": context_size}
+        self.fed_size = context_size if self.attend == "first" else config.output_size
+        joined = context_size if self.attend == "previous" else self.fed_size * self.feeding
+        self.inside = self.attend in ("first", "within")
         self.stack = DecoderStack(
-            decoder, embedding + joined[self.attend], context_size if self.attend == "first" else 0
+            decoder, embedding + joined, context_size if self.inside else 0, self.attend == "within"
         )
-        query_size = {"top": self.stack.output_size, "first": self.stack.sizes[1], "previous": decoder.hidden_size}
-        self.attention = make_attention(decoder.attention, query_size[self.attend], context_size)
-        seen = context_size if self.attention else 0
-        self.readout = Readout(decoder.readout, (self.stack.output_size, seen, embedding), output_size)
-        commonest = self.feeding and self.attend == "top" and not self.readout.maxout
+        query_size = {"top": self.stack.output_size, "first": self.stack.sizes[1]}
+        self.attention = make_attention(
+            decoder.attention, query_size.get(self.attend, decoder.hidden_size), context_size
+        )
+        sizes = {"state": self.stack.output_size, "previous_state": decoder.hidden_size}
+        sizes |= {"context": context_size, "token": embedding}
+        self.readout = Readout(decoder, sizes, config.output_size)
+        commonest = self.feeding and self.attend == "top" and self.readout.kind == "tanh"
+        commonest = commonest and self.readout.inputs == ["state", "context"]
         self.loops = commonest and input_feeding.fits(self.stack, self.attention)
         """Whether the steps over a whole target are those of `input_feeding`."""
 
@@ -121,10 +126,11 @@ class Decoder(nn.Module):
                 wanted, and the steps are free to take the fastest way.
         """
         state, masks = self.start(memory), self.masks(embedded)
-        if state.fed is None and state.history is None and self.attend != "previous":
+        waits = self.attend in ("previous", "within") or "previous_state" in self.readout.inputs
+        if state.fed is None and state.history is None and not waits:
             view = AttentionStep(self, memory, None)
-            hidden, _ = self.stack(embedded, memory.first, masks, view.look if self.attend == "first" else None)
-            output = self._read(hidden, view, embedded)
+            hidden, _ = self.stack(embedded, memory.first, masks, view if self.inside else None)
+            output = self._read(hidden, None, view, embedded)
             keep([view.weights], looks)
             return output
         if self.loops and looks is None:
@@ -148,10 +154,11 @@ class Decoder(nn.Module):
     ) -> tuple[Float[Tensor, "batch beam output"], DecoderState]:
         """One token of every hypothesis: its attentional state, and the next state."""
         view = AttentionStep(self, memory, state.history)
-        fed = view.look(state.layers[-1][0]) if self.attend == "previous" else state.fed
+        previous = state.layers[-1][0]
+        fed = view(previous) if self.attend == "previous" else state.fed
         x = embedded if fed is None else torch.cat([embedded, fed.to(embedded.dtype)], -1)
-        hidden, layers = self.stack.step(x, state.layers, masks, view.look if self.attend == "first" else None)
-        output = self._read(hidden, view, embedded)
+        hidden, layers = self.stack.step(x, state.layers, masks, view if self.inside else None)
+        output = self._read(hidden, masks.drop(previous, len(layers)), view, embedded)
         following = (view.context if self.attend == "first" else output) if self.feeding else None
         return output, DecoderState(layers, following, view.followed(), view.weights)
 
@@ -159,10 +166,10 @@ class Decoder(nn.Module):
         """Dropout masks that hold for all steps of a sentence."""
         return self.stack.masks(embedded)
 
-    def _read(self, hidden: Tensor, view: "AttentionStep", embedded: Tensor) -> Tensor:
+    def _read(self, hidden: Tensor, previous: Tensor | None, view: "AttentionStep", embedded: Tensor) -> Tensor:
         if self.attend == "top" and self.attention is not None:
-            view.look(hidden)
-        output: Tensor = self.readout(hidden, view.context, embedded)
+            view(hidden)
+        output: Tensor = self.readout(state=hidden, previous_state=previous, context=view.context, token=embedded)
         return output
 
 
@@ -181,7 +188,7 @@ class AttentionStep:
         self.context: Tensor | None = None
         self.weights: Tensor | None = None
 
-    def look(self, queries: Tensor) -> Tensor:
+    def __call__(self, queries: Tensor) -> Tensor:
         """The context of these queries, [batch, queries, memory]."""
         assert self.attention is not None
         memory = self.memory

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from seq2seq import recipe
 from seq2seq.nn.cells import State
+from seq2seq.nn.cells.base import ACTIVATIONS
 from seq2seq.nn.stack import EncoderStack
 
 
@@ -37,11 +38,13 @@ class Memory:
 
 
 class Encoder(nn.Module):
-    """Recurrent layers over the source, and the bridge to the decoder."""
+    """Recurrent layers over the source, a projection where the recipe has one, and the bridge to the decoder."""
 
     def __init__(self, config: recipe.ModelConfig, states: int) -> None:
         super().__init__()
         self.stack = EncoderStack(config.encoder, config.embedding.size)
+        projection = config.encoder.projection
+        self.projection = None if projection is None else Projection(projection, self.stack.output_size, config)
         self.bridge = Bridge(config, states)
 
     def forward(
@@ -56,14 +59,32 @@ class Encoder(nn.Module):
         padding = torch.zeros(outside.shape, device=embedded.device, dtype=outputs.dtype).masked_fill_(
             outside, -torch.inf
         )
-        return Memory(outputs, make_keys(outputs), padding, self.bridge(finals))
+        last = finals[-1][0]
+        if self.projection is not None:
+            outputs, last = self.projection(outputs).masked_fill(outside.transpose(1, 2), 0), self.projection(last)
+        if self.bridge.kind == "project_mean":
+            last = outputs.sum(1) / lengths.unsqueeze(1)
+        return Memory(outputs, make_keys(outputs), padding, self.bridge(last, finals))
+
+
+class Projection(nn.Module):
+    """act(V h + b), of each output and of the last state: the summary c of Cho et al. 2014, appendix A.1.1."""
+
+    def __init__(self, config: recipe.ProjectionConfig, input_size: int, model: recipe.ModelConfig) -> None:
+        super().__init__()
+        self.weight = nn.Linear(input_size, model.memory_size)
+        self.activation = ACTIVATIONS[config.activation]
+
+    def forward(self, h: Float[Tensor, "*rows hidden"]) -> Float[Tensor, "*rows memory"]:
+        return self.activation(self.weight(h))
 
 
 class Bridge(nn.Module):
-    """The decoder's first states from the encoder's last ones.
+    """The decoder's first states from what the encoder ends with.
 
-    project: h = tanh(W s), c = W' s for each decoder layer, s the top encoder layer's last h
-    of all directions (as Bahdanau et al. 2015, appendix A.2.2, but from both directions).
+    project: h = tanh(W s), c = W' s for each decoder layer, s the top encoder layer's last h of
+    all directions; project_backward: of the backward one alone (Bahdanau et al. 2015, appendix
+    A.2.2); project_mean: s the mean of the encoder's outputs (Sennrich et al. 2017, section 3).
     copy: layer to layer, h to h and c to c (Sutskever et al. 2014).
     """
 
@@ -71,17 +92,28 @@ class Bridge(nn.Module):
         super().__init__()
         self.kind, self.states = config.bridge, states
         self.layers, self.size = config.decoder.layers, config.decoder.hidden_size
-        if self.kind == "project":
-            top = config.encoder.hidden_size * len(config.encoder.directions[-1])
-            self.weight = nn.Linear(top, self.layers * states * self.size)
+        encoder, directions = config.encoder, config.encoder.directions[-1]
+        first, size = 0, encoder.hidden_size * len(directions)
+        if self.kind == "project_backward":
+            first, size = directions.index("b") * encoder.hidden_size, encoder.hidden_size
+        elif self.kind == "project_mean" or encoder.projection is not None:
+            size = config.memory_size
+        self.part = slice(first, first + size)
+        if self.kind.startswith("project"):
+            self.weight = nn.Linear(size, self.layers * states * self.size)
 
-    def forward(self, finals: list[State]) -> list[State]:
+    def forward(self, last: Float[Tensor, "batch size"], finals: list[State]) -> list[State]:
+        """The state of each decoder layer.
+
+        Args:
+            last: s of the equations.
+            finals: the last states of the encoder's layers.
+        """
         if self.kind == "copy":
             return finals
-        last = finals[-1][0]
         if self.kind == "zero":
             zero = last.new_zeros(last.shape[0], self.size)
             return [(zero,) * self.states] * self.layers
-        parts = self.weight(last).chunk(self.layers * self.states, -1)
+        parts = self.weight(last[..., self.part]).chunk(self.layers * self.states, -1)
         groups = [parts[i : i + self.states] for i in range(0, len(parts), self.states)]
         return [(torch.tanh(h), *rest) for h, *rest in groups]

@@ -20,11 +20,12 @@ from seq2seq.nn.stack import DecoderStack, Masks
 
 
 def fits(stack: DecoderStack, attention: object) -> bool:
-    """Whether a decoder with input feeding, `attend: top` and a tanh readout is one that this file computes."""
+    """Whether a decoder with input feeding, `attend: top` and Luong's readout is one that this file computes."""
     layer = stack.layers[0]
+    single = len(stack.layers) == 1 and stack.connections[0].kind == "plain"
     plain = layer.zoneout == layer.recurrent_dropout == 0 and layer.activity_regularizer is None
     lstm = isinstance(layer.cell, LstmCell) and layer.cell.fused
-    return len(stack.layers) == 1 and plain and lstm and type(attention) in (DotAttention, GeneralAttention)
+    return single and plain and lstm and type(attention) in (DotAttention, GeneralAttention)
 
 
 def attentional_states(
@@ -42,9 +43,11 @@ def attentional_states(
     """
     size = embedded.shape[-1]
     x, fed_mask, hidden_mask = embedded, None, None
-    if masks.outputs is not None:
-        x = x * masks.outputs[0][..., :size]
-        fed_mask, hidden_mask = masks.outputs[0][:, 0, size:], masks.outputs[1][:, 0]
+    if masks.outputs:
+        input_mask, output_mask = masks.outputs
+        if input_mask is not None:
+            x, fed_mask = x * input_mask[..., :size], input_mask[:, 0, size:]
+        hidden_mask = None if output_mask is None else output_mask[:, 0]
     kernel = cell.kernel
     projected = torch.nn.functional.linear(x.transpose(0, 1), kernel[:, :size], cell.bias)
     weight = torch.cat([cell.recurrent_kernel, kernel[:, size:]], 1)

@@ -3,6 +3,7 @@
 Padding never changes a result: positions outside a sentence are stepped over, wherever they are.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,7 +15,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seq2seq import recipe
-from seq2seq.nn.cells import Cell, ElementwiseCell, LstmCell, State, make_cell
+from seq2seq.nn.cells import Cell, ElementwiseCell, LstmCell, State, TransitionGruCell, make_cell
 from seq2seq.nn.cells.base import Mask
 
 Order = Int[Tensor, "time batch"]
@@ -76,13 +77,16 @@ class Layer(nn.Module):
 
     Args:
         config: the stack that the layer belongs to.
-        input_size: numbers of x_t.
+        input_size: size of x_t.
         reverse: read from the end of each sentence to its beginning (Keras: go_backwards).
+        context_size: size of the context that a deep-transition GRU looks for between its steps; 0: it does not.
     """
 
-    def __init__(self, config: recipe.StackConfig, input_size: int, reverse: bool = False) -> None:
+    def __init__(
+        self, config: recipe.StackConfig, input_size: int, reverse: bool = False, context_size: int = 0
+    ) -> None:
         super().__init__()
-        self.cell = make_cell(config.cell, input_size, config.hidden_size)
+        self.cell = make_cell(config.cell, input_size, config.hidden_size, context_size)
         self.reverse, self.zoneout, self.recurrent_dropout = reverse, config.zoneout, config.recurrent_dropout
         self.activity_regularizer = config.cell.activity_regularizer
         self.kept: list[Float[Tensor, "batch time hidden"]] = []
@@ -129,9 +133,19 @@ class Layer(nn.Module):
             self.kept.append(outputs.transpose(0, 1))
         return outputs, final
 
-    def step(self, x: Float[Tensor, "*rows input"], state: State, mask: Mask = None) -> State:
-        """The next state."""
-        following = self._advance(self.cell.project(x), state, mask)
+    def step(
+        self,
+        x: Float[Tensor, "*rows input"],
+        state: State,
+        mask: Mask = None,
+        look: Callable[[Tensor], Tensor] | None = None,
+    ) -> State:
+        """The next state.
+
+        Args:
+            look: gives the context of a state, where the layer has a `context_size`.
+        """
+        following = self._advance(self.cell.project(x), state, mask, look)
         if self.activity_regularizer is not None and self.training:
             self.kept.append(following[0])
         return following
@@ -173,8 +187,14 @@ class Layer(nn.Module):
             state = following
         return torch.stack(outputs), state
 
-    def _advance(self, projected: Tensor, state: State, mask: Mask) -> State:
-        following = self.cell.step(projected, state, mask)
+    def _advance(
+        self, projected: Tensor, state: State, mask: Mask, look: Callable[[Tensor], Tensor] | None = None
+    ) -> State:
+        if look is None:
+            following = self.cell.step(projected, state, mask)
+        else:
+            assert isinstance(self.cell, TransitionGruCell)
+            following = self.cell.step(projected, state, mask, look)
         return following if self.zoneout == 0 else self._zone_out(state, following)
 
     def _zone_out(self, old: State, new: State) -> State:

@@ -6,7 +6,6 @@ Training calls `forward` and `logits`; decoding calls `encode`, `start` and `ste
 import math
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -34,10 +33,9 @@ class Seq2Seq(nn.Module):
         shared = embedding.tie == "all"
         self.tgt_embedding = self.src_embedding if shared else nn.Embedding(tgt_vocab_size, embedding.size, padding_id)
         tied = embedding.tie != "none"
-        output_size = embedding.size if tied else config.decoder.hidden_size
-        self.decoder = Decoder(config, output_size)
+        self.decoder = Decoder(config)
         self.encoder = Encoder(config, self.decoder.states)
-        self.output = nn.Linear(output_size, tgt_vocab_size)
+        self.output = nn.Linear(config.output_size, tgt_vocab_size)
         initialize(self, config.initializer)
         if tied:
             self.output.weight = self.tgt_embedding.weight
@@ -124,7 +122,7 @@ class Seq2Seq(nn.Module):
                 with torch.no_grad():
                     own = self.logits(output).argmax(-1)
                 forced = torch.rand(own.shape, device=own.device) < ratio
-                own_embedded = F.embedding(own, self.tgt_embedding.weight) * self.embedding_scale
-                x = torch.where(forced.unsqueeze(-1), embedded[:, t + 1 : t + 2], own_embedded.to(embedded.dtype))
+                own_embedded = self._embed(self.tgt_embedding, own)
+                x = torch.where(forced.unsqueeze(-1), embedded[:, t + 1 : t + 2], own_embedded)
         keep(weights, looks)
         return torch.cat(outputs, 1)

@@ -73,7 +73,15 @@ from seq2seq.recipe.decoding import (
     NoPenaltyConfig,
     WuPenaltyConfig,
 )
-from seq2seq.recipe.model import DecoderConfig, EmbeddingConfig, EncoderConfig, ModelConfig, StackConfig
+from seq2seq.recipe.model import (
+    DecoderConfig,
+    EmbeddingConfig,
+    EncoderConfig,
+    ModelConfig,
+    ProjectionConfig,
+    ReadoutConfig,
+    StackConfig,
+)
 from seq2seq.recipe.training import (
     AdamConfig,
     AdamWConfig,

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from seq2seq.recipe.attention import AnyAttention, LuongAttentionConfig, MultiHeadAttentionConfig
-from seq2seq.recipe.base import Config, Positive, Rate, impossible
-from seq2seq.recipe.cells import ELEMENTWISE, AnyCell, Initializer, LstmConfig, PlainInitializerConfig
+from seq2seq.recipe.base import Config, Positive, Rate, impossible, named
+from seq2seq.recipe.cells import (
+    ELEMENTWISE,
+    Activation,
+    AnyCell,
+    Initializer,
+    LstmConfig,
+    PlainInitializerConfig,
+    TransitionGruConfig,
+)
 
 
 class EmbeddingConfig(Config):
@@ -52,6 +60,8 @@ class StackConfig(Config):
     dropout: Rate = 0.0
     """Chance that a number of the stack's input, or of a layer's h before its connection, is zeroed; one mask
     a sentence (Gal & Ghahramani 2016)."""
+    input_dropout: Rate | None = None
+    """The same of the stack's input alone (of one layer: Keras's `dropout`); null: as `dropout`."""
     recurrent_dropout: Rate = 0.0
     """Chance that a number of h_{t-1} is zeroed where it is multiplied by W_h; one mask a sentence (Gal & Ghahramani
     2016)."""
@@ -75,6 +85,15 @@ class StackConfig(Config):
         return self
 
 
+class ProjectionConfig(Config):
+    """A layer on top of the encoder: its outputs and its last state become act(V h + b)."""
+
+    size: Positive | None = None
+    """Size of each output; null: the encoder's hidden size."""
+    activation: Activation = "tanh"
+    """act in the equation; tanh: the summary c of Cho et al. 2014; identity: RNMT+ (Chen et al. 2018)."""
+
+
 class EncoderConfig(StackConfig):
     """Reads the source sentence."""
 
@@ -87,6 +106,8 @@ class EncoderConfig(StackConfig):
     (Schuster & Paliwal 1997); bidirectional_first: both in the first layer, the others forward (GNMT: Wu et al. 2016);
     alternating: layer by layer (Zhou et al. 2016); bidirectional_alternating: two such stacks side by side (Miceli
     Barone et al. 2017)."""
+    projection: ProjectionConfig | None = None
+    """A feed-forward layer between the encoder and all that sees it; null: none."""
 
     @property
     def directions(self) -> list[str]:
@@ -105,6 +126,28 @@ class EncoderConfig(StackConfig):
             raise impossible("direction", f"{self.direction} needs layers: 2 or more")
         if self.connections == "dense" and self.direction not in ("forward", "backward", "bidirectional"):
             raise impossible("connections", f"dense layers and direction {self.direction} do not go together")
+        if self.connections == "dense" and self.projection:
+            raise impossible("projection", "dense layers' outputs and last states differ in size; remove it")
+        return self
+
+
+ReadoutInput = Literal["state", "previous_state", "context", "token"]
+
+
+class ReadoutConfig(Config):
+    """The layer between the decoder's stack and the output layer."""
+
+    kind: Literal["none", "linear", "tanh", "maxout"] = "tanh"
+    """Of the joined inputs x: none: x itself; linear: W x + b; tanh: tanh(W x + b) (Luong et al. 2015, equation 5);
+    maxout: the larger of each pair of W x + b (Goodfellow et al. 2013; Bahdanau et al. 2015, appendix A.2.2)."""
+    inputs: Annotated[list[ReadoutInput], Field(min_length=1)] | None = None
+    """What is joined: the top layer's state, its state of the step before, the attention's context, the embedding of
+    the last token. null: state and context, for maxout the token too."""
+
+    @model_validator(mode="after")
+    def _once_each(self) -> ReadoutConfig:
+        if self.inputs and len(set(self.inputs)) < len(self.inputs):
+            raise impossible("inputs", "one of them is there twice; remove it")
         return self
 
 
@@ -113,16 +156,26 @@ class DecoderConfig(StackConfig):
 
     attention: AnyAttention = LuongAttentionConfig()
     """How the decoder looks at the source."""
-    attend: Literal["top", "first", "previous"] = "top"
+    attend: Literal["top", "first", "within", "previous"] = "top"
     """With which state: the top layer's new one, its context joining the output (Luong et al. 2015); the first
-    layer's new one, the context an input of the layers above (GNMT: Wu et al. 2016); the top layer's previous one, the
-    context an input of the first layer (Bahdanau et al. 2015)."""
+    layer's new one, the context an input of the layers above (GNMT: Wu et al. 2016); within the first layer, the
+    state of its first GRU, the context an input of its second and of the layers above (conditional GRU: Sennrich et al.
+    2017; Miceli Barone et al. 2017); the top layer's previous one, the context an input of the first layer (Bahdanau
+    et al. 2015)."""
     input_feeding: bool = False
     """Feed each step what the last one saw: the attentional state (Luong et al. 2015, section 3.3), or with `attend:
     first` the context (Wu et al. 2016); slower to train."""
-    readout: Literal["tanh", "maxout"] = "tanh"
-    """From state and context to the output layer: tanh(W [h; c]) (Luong et al. 2015, equation 5), or a maxout of state,
-    context and last token (Bahdanau et al. 2015, appendix A.2.2)."""
+    readout: Annotated[ReadoutConfig, named(Annotated[ReadoutConfig, Field()], ReadoutConfig)] = ReadoutConfig()
+    """What the output layer sees: a kind, or a section with its `kind` and `inputs`."""
+
+    @property
+    def readout_inputs(self) -> list[ReadoutInput]:
+        """What the readout joins."""
+        if self.readout.inputs is not None:
+            return self.readout.inputs
+        context: list[ReadoutInput] = [] if self.attention.kind == "none" else ["context"]
+        token: list[ReadoutInput] = ["token"] if self.readout.kind == "maxout" else []
+        return ["state", *context, *token]
 
     @model_validator(mode="after")
     def _looks(self) -> DecoderConfig:
@@ -133,10 +186,23 @@ class DecoderConfig(StackConfig):
             raise impossible("attend", "there is no attention; remove it")
         if self.attend == "first" and self.layers == 1:
             raise impossible("attend", "`first` needs layers: 2 or more; use top")
-        if self.attend == "previous" and self.input_feeding:
+        if self.attend == "within" and not isinstance(self.cell, TransitionGruConfig):
+            raise impossible("attend", f"`within` needs cell: transition_gru, not {self.cell.kind}; use top")
+        if self.attend in ("previous", "within") and self.input_feeding:
             raise impossible(
-                "input_feeding", "the context is an input already with `attend: previous`; set it to false"
+                "input_feeding", f"the context is an input already with `attend: {self.attend}`; set it to false"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _reads_out(self) -> DecoderConfig:
+        inputs = self.readout_inputs
+        if self.attention.kind == "none" and "context" in inputs:
+            raise impossible("readout.inputs", "there is no context with attention none; remove it")
+        if self.attention.kind != "none" and self.attend == "top" and "context" not in inputs:
+            raise impossible("readout.inputs", "with `attend: top` the context acts through the readout; add context")
+        if self.readout.kind == "none" and self.connections == "dense":
+            raise impossible("readout.kind", "dense layers leave too many numbers for the output layer; use linear")
         return self
 
 
@@ -147,8 +213,10 @@ class ModelConfig(Config):
     """The tokens' vectors."""
     encoder: EncoderConfig = EncoderConfig()
     """Reads the source sentence."""
-    bridge: Literal["project", "copy", "zero"] = "project"
-    """The decoder's first states: a learned projection of the encoder's last ones, the same ones, or zeros."""
+    bridge: Literal["project", "project_backward", "project_mean", "copy", "zero"] = "project"
+    """The decoder's first states: tanh(W s + b) of the top encoder layer's last state s in all directions, in the
+    backward one alone (Bahdanau et al. 2015, appendix A.2.2), or of the mean of its outputs (Sennrich et al. 2017);
+    the encoder's last states, layer by layer (Sutskever et al. 2014); or zeros."""
     decoder: DecoderConfig = DecoderConfig()
     """Writes the target sentence."""
     initializer: Initializer | None = None
@@ -157,8 +225,19 @@ class ModelConfig(Config):
 
     @property
     def memory_size(self) -> int:
-        """Numbers of each encoder output."""
+        """Size of each encoder output."""
+        if self.encoder.projection is not None:
+            return self.encoder.projection.size or self.encoder.hidden_size
         return self.encoder.output_size(self.embedding.size, len(self.encoder.directions[-1]))
+
+    @property
+    def output_size(self) -> int:
+        """Size of what the output layer sees."""
+        decoder, embedding = self.decoder, self.embedding
+        if decoder.readout.kind == "none":
+            sizes = {"context": self.memory_size, "token": embedding.size}
+            return sum(sizes.get(name, decoder.hidden_size) for name in decoder.readout_inputs)
+        return decoder.hidden_size if embedding.tie == "none" else embedding.size
 
     @model_validator(mode="after")
     def _begins_with_differences(self) -> ModelConfig:
@@ -194,8 +273,23 @@ class ModelConfig(Config):
             )
         if self.bridge == "copy":
             self._check_copy()
+        if self.bridge == "project_backward" and "b" not in self.encoder.directions[-1]:
+            raise impossible("bridge", "the top encoder layer reads forward only; use project")
+        if self.bridge == "project_backward" and self.encoder.projection:
+            raise impossible("bridge", "encoder.projection leaves no state of the backward direction; use project")
+        if self.encoder.projection and decoder.attention.kind == "none" and self.bridge == "copy":
+            raise impossible("encoder.projection", "nothing sees it with attention none and bridge copy; remove it")
         self._check_connections()
+        self._check_readout()
         return self
+
+    def _check_readout(self) -> None:
+        if self.embedding.tie != "none" and self.output_size != self.embedding.size:
+            raise impossible(
+                "decoder.readout",
+                f"none gives the output layer {self.output_size} numbers, but it is tied to embeddings of "
+                f"{self.embedding.size}; use linear, or embedding.tie: none",
+            )
 
     def _check_connections(self) -> None:
         """A connection acts where a layer's input is as long as its output; of a decoder's two layers the upper is."""

@@ -103,6 +103,18 @@ def test_local_p_equals_luongs_equations_9_and_10() -> None:
     torch.testing.assert_close(weights[0, 0], expected)
 
 
+def test_local_p_computes_in_the_dtype_of_its_model() -> None:
+    layer, (memory, q) = attention(kind="local_p", window=2).double(), torch.randn(2, 1, 9, 6, dtype=torch.double)
+
+    def context(memory: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+        padding = torch.zeros(1, 1, 9, dtype=torch.double)
+        found, weights = layer(q, layer.keys(memory), memory, padding)
+        assert found.dtype == weights.dtype == torch.double
+        return found
+
+    assert torch.autograd.gradcheck(context, (memory.requires_grad_(), q.requires_grad_()))
+
+
 def test_multi_head_equals_torchs_own() -> None:
     layer, memory, queries = attention(kind="multi_head", heads=2), torch.randn(2, 5, 6), torch.randn(2, 3, 6)
     assert isinstance(layer, MultiHeadAttention)

@@ -37,7 +37,15 @@ def run(made: Seq2Seq, loops: bool) -> tuple[Tensor, dict[str, Tensor]]:
 
 @pytest.mark.parametrize("attention", ["luong_general", "luong_dot", "scaled_dot"])
 @pytest.mark.parametrize(
-    "settings", [{}, {"dropout": 0.4}, {"weight_dropout": 0.3}, {"cell": {"kind": "lstm", "use_bias": False}}]
+    "settings",
+    [
+        {},
+        {"dropout": 0.4},
+        {"dropout": 0.4, "input_dropout": 0.0},
+        {"input_dropout": 0.4},
+        {"weight_dropout": 0.3},
+        {"cell": {"kind": "lstm", "use_bias": False}},
+    ],
 )
 def test_it_equals_the_steps_forward_and_backward(attention: str, settings: dict[str, object]) -> None:
     made = model(attention=attention, **settings).train()  # type: ignore[arg-type]
@@ -58,6 +66,9 @@ def test_it_equals_the_steps_forward_and_backward(attention: str, settings: dict
         {"zoneout": 0.1},
         {"recurrent_dropout": 0.1},
         {"readout": "maxout"},
+        {"readout": "linear"},
+        {"readout": {"kind": "tanh", "inputs": ["state", "context", "token"]}},
+        {"connections": "dense"},
         {"attention": "bahdanau"},
         {"attention": "local_p"},
         {"input_feeding": False},

@@ -288,11 +288,14 @@ def test_exact_initializers(forget_bias: float) -> None:
     close(dict(ours), theirs)
 
 
-@pytest.mark.parametrize(("key", "recurrent", "gone"), [("dropout", "zeros", 0), ("recurrent_dropout", "identity", 1)])
+@pytest.mark.parametrize(
+    ("key", "recurrent", "gone"), [("input_dropout", "zeros", 0), ("recurrent_dropout", "identity", 1)]
+)
 def test_dropout_has_one_mask_a_sentence(key: str, recurrent: str, gone: int) -> None:
     """h_t = x_t, or x_t + h_{t-1}, and every x_t is 1: h_t shows what was dropped, the same at every step."""
     both = {"kernel_initializer": "identity", "recurrent_initializer": recurrent}
-    theirs = keras.layers.SimpleRNN(16, "linear", return_sequences=True, dtype="float64", seed=1, **{key: 0.5}, **both)
+    rates = {key.removeprefix("input_"): 0.5}
+    theirs = keras.layers.SimpleRNN(16, "linear", return_sequences=True, dtype="float64", seed=1, **rates, **both)
     keys = {"cell": {"kind": "rnn", "activation": "identity", **both}, "direction": "forward", "hidden_size": 16}
     ours = EncoderStack(recipe.EncoderConfig.model_validate({**keys, key: 0.5}), 16).double()
     x, lengths = torch.ones(BATCH, TIME, 16, dtype=torch.double), torch.tensor([TIME] * BATCH)
@@ -302,6 +305,7 @@ def test_dropout_has_one_mask_a_sentence(key: str, recurrent: str, gone: int) ->
         assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
         assert 0 < dropped.sum() < dropped.numel()
         assert not torch.equal(dropped[0], dropped[1]) and not torch.equal(dropped, again)
+        assert key != "input_dropout" or set(run().unique().tolist()) == {0.0, 2.0}
 
 
 @pytest.mark.parametrize("theirs", ["GRU(4, ", "GRU(4, reset_after=False, ", "LSTM(4, ", "SimpleRNN(4, "])

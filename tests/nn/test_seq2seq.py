@@ -36,6 +36,11 @@ DIRECTIONS = [
 ]  # fmt: skip
 
 
+BRIDGES = ["project", "project_backward", "project_mean", "copy", "zero"]
+READOUTS = ["none", "linear", "tanh", "maxout"]
+INPUTS = ["state", "previous_state", "context", "token"]
+
+
 @st.composite
 def models(draw: st.DrawFn) -> Seq2Seq:
     """Any model that the schema allows, in float64, without dropout."""
@@ -44,6 +49,8 @@ def models(draw: st.DrawFn) -> Seq2Seq:
     layers = draw(st.integers(1, 3))
     width = 8 if direction.startswith("bidirectional") else 4
     attention: dict[str, object] = {"kind": draw(st.sampled_from(ATTENTIONS))}
+    inputs = draw(st.none() | st.lists(st.sampled_from(INPUTS), min_size=1, unique=True))
+    projection = draw(st.sampled_from([None, None, {"size": 4}, {"activation": "identity"}]))
     if attention["kind"] == "multi_head":
         attention |= {"heads": 2, "score": draw(st.sampled_from(["scaled_dot", "additive"]))}
     try:
@@ -56,16 +63,17 @@ def models(draw: st.DrawFn) -> Seq2Seq:
                 "encoder": {
                     "cell": cell, "layers": layers, "hidden_size": 4, "direction": direction,
                     "connections": draw(connections), "zoneout": draw(st.sampled_from([0.0, 0.3])),
+                    "projection": projection,
                 },
-                "bridge": draw(st.sampled_from(["project", "copy", "zero"])),
+                "bridge": draw(st.sampled_from(BRIDGES)),
                 "decoder": {
                     "cell": draw(st.one_of(st.just(cell), cells)),
                     "layers": draw(st.one_of(st.just(layers), st.integers(1, 3))),
                     "hidden_size": draw(st.one_of(st.just(width), st.integers(2, 9))),
                     "connections": draw(connections),
                     "input_feeding": draw(st.booleans()),
-                    "attend": draw(st.sampled_from(["top", "first", "previous"])),
-                    "readout": draw(st.sampled_from(["tanh", "maxout"])),
+                    "attend": draw(st.sampled_from(["top", "first", "within", "previous"])),
+                    "readout": {"kind": draw(st.sampled_from(READOUTS)), "inputs": inputs},
                     "attention": attention,
                 },
             }

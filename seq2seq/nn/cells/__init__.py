@@ -18,11 +18,14 @@ from seq2seq.nn.cells.gru import ResetAfterGru, ResetBeforeGru, TransitionGruCel
 from seq2seq.nn.cells.lstm import LstmCell
 from seq2seq.nn.cells.simple import SimpleCell
 
-__all__ = ["Cell", "ElementwiseCell", "LstmCell", "Mask", "State", "custom_class", "make_cell"]
+__all__ = ["Cell", "ElementwiseCell", "LstmCell", "Mask", "State", "TransitionGruCell", "custom_class", "make_cell"]
 
 
-def make_cell(config: recipe.AnyCell, input_size: int, hidden_size: int) -> Cell:
+def make_cell(config: recipe.AnyCell, input_size: int, hidden_size: int, context_size: int = 0) -> Cell:
     """The cell that a recipe names.
+
+    Args:
+        context_size: size of the context that a deep-transition GRU looks for between its steps; 0: it does not.
 
     Raises:
         UserError: there is no such class of the user's, or it does not take its options.
@@ -32,10 +35,11 @@ def make_cell(config: recipe.AnyCell, input_size: int, hidden_size: int) -> Cell
     if isinstance(config, recipe.GruConfig):
         form = ResetAfterGru if config.reset == "after" else ResetBeforeGru
         return form(config, input_size, hidden_size)
+    if isinstance(config, recipe.TransitionGruConfig):
+        return TransitionGruCell(config, input_size, hidden_size, context_size)
     classes: dict[type, Callable[..., Cell]] = {
-        recipe.RnnConfig: SimpleCell, recipe.LstmConfig: LstmCell, recipe.TransitionGruConfig: TransitionGruCell,
-        recipe.SruConfig: SruCell, recipe.SsruConfig: SsruCell, recipe.MinGruConfig: MinGruCell,
-        recipe.MinLstmConfig: MinLstmCell,
+        recipe.RnnConfig: SimpleCell, recipe.LstmConfig: LstmCell, recipe.SruConfig: SruCell,
+        recipe.SsruConfig: SsruCell, recipe.MinGruConfig: MinGruCell, recipe.MinLstmConfig: MinLstmCell,
     }  # fmt: skip
     return classes[type(config)](config, input_size, hidden_size)
 

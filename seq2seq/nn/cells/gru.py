@@ -1,6 +1,6 @@
 """Gated recurrent units. Here z keeps the old state: h_t = z * h_{t-1} + (1 - z) * g."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
@@ -89,22 +89,30 @@ class TransitionGruCell(Cell):
     """Deep-transition GRU (Pascanu et al. 2014; Miceli Barone et al. 2017, section 2.2).
 
     s_0 = GRU(x_t, h_{t-1}); s_k = GRU_k(0, s_{k-1}); h_t is the last of them. The reset gate
-    acts after the product.
+    acts after the product. With a context, s_1 = GRU_1(context(s_0), s_0): the conditional GRU
+    (Sennrich et al. 2017, section 3).
+
+    Args:
+        context_size: size of the context; 0: there is none.
     """
 
-    def __init__(self, config: recipe.TransitionGruConfig, input_size: int, hidden_size: int) -> None:
+    def __init__(
+        self, config: recipe.TransitionGruConfig, input_size: int, hidden_size: int, context_size: int = 0
+    ) -> None:
         nn.Module.__init__(self)  # the weights are those of its GRUs
         self.config, self.input_size, self.hidden_size = config, input_size, hidden_size
         self.first = ResetAfterGru(config, input_size, hidden_size)
-        others = (ResetAfterGru(config, 0, hidden_size) for _ in range(config.transitions))
-        self.others = cast(Sequence[ResetAfterGru], nn.ModuleList(others))
+        sizes = [context_size, *[0] * (config.transitions - 1)]
+        self.others = cast(Sequence[ResetAfterGru], nn.ModuleList(ResetAfterGru(config, n, hidden_size) for n in sizes))
 
     def project(self, x: Tensor) -> Tensor:
         return self.first.project(x)
 
-    def step(self, projected: Tensor, state: State, mask: Mask = None) -> State:
+    def step(
+        self, projected: Tensor, state: State, mask: Mask = None, look: Callable[[Tensor], Tensor] | None = None
+    ) -> State:
         state = self.first.step(projected, state, mask)
-        for gru in self.others:
-            nothing = gru.project(state[0][..., :0])
-            state = gru.step(nothing, state, mask)
+        for k, gru in enumerate(self.others):
+            inputs = state[0][..., :0] if look is None or k > 0 else look(state[0])
+            state = gru.step(gru.project(inputs), state, mask)
         return state
