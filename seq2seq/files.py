@@ -65,6 +65,15 @@ def new_folder(path: Path) -> Iterator[Path]:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder, if it is there: a process that is killed meanwhile leaves it whole, or hidden as `.NAME.old`."""
+    old = path.with_name(f".{path.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        path.replace(old)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def raise_if_disk_full(path: Path) -> Iterator[None]:
     """Say plainly where the block could not write `path` because the disk is full.

@@ -27,7 +27,10 @@ from seq2seq.files import new_folder, write_json, write_text
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.pipeline import STAGES, Pipeline, Stage, digest
 from seq2seq.training.batch_loader import BatchLoader
+from seq2seq.training.checkpoint import Checkpoints
+from seq2seq.training.log import TrainingLog
 from seq2seq.training.minimum_risk import bleu_cost
+from seq2seq.training.objective import Objective
 from seq2seq.training.trainer import Trainer
 from seq2seq.training.validation import Validator
 
@@ -111,17 +114,15 @@ class Runner:
         precision = fastest if training.precision == "auto" else training.precision
         say(f"{sum(p.numel() for p in model.parameters()):,} weights, {len(pairs):,} pairs, {self.device}, {precision}")
         metrics = ["bleu", "chrf", *(["ter"] if training.early_stopping.metric == "ter" else [])]
+        identity, cost = digest(self.pipeline.inputs["train"]), bleu_cost(tokenizers[1], recipe.data.tgt)
         return Trainer(
             training,
-            model,
+            Objective(training, model, precision, cost),
             BatchLoader(training.batch, pairs, self._weights(pairs), recipe.seed, self._dropouts(tokenizers), aligned),
             Validator(valid, tokenizers[1], recipe.data.tgt, training.batch.tokens, metrics, self.processes),
-            folder.checkpoints,
-            folder.log,
-            digest(self.pipeline.inputs["train"]),
-            precision,
+            Checkpoints(folder.checkpoints, identity, training.checkpoints, self.processes),
+            TrainingLog(folder.log, writes=self.processes.first),
             self.processes,
-            bleu_cost(tokenizers[1], recipe.data.tgt),
         )
 
     def translate(self) -> list[Path]:
@@ -205,8 +206,8 @@ class Runner:
         best = [record for record in log if record.get("best")][-1]
         facts = [
             ("Weights", f"{parameters:,}"),
-            ("Training", f"{last['step']:,} updates, {last['epoch']:.1f} epochs, {last['seconds'] / 60:.1f} minutes"),
-            ("Best model", f"update {best['step']:,}: validation BLEU {best['bleu']:.2f}, loss {best['loss']:.3f}"),
+            ("Training", f"{last['step']:,} steps, {last['epoch']:.1f} epochs, {last['seconds'] / 60:.1f} minutes"),
+            ("Best model", f"step {best['step']:,}: validation BLEU {best['bleu']:.2f}, loss {best['loss']:.3f}"),
             ("Whole run", f"{sum(stage['seconds'] for stage in stages.values()) / 60:.1f} minutes"),
             ("Peak memory", f"{max(stage['peak_memory_mib'] for stage in stages.values()):,} MiB"),
             ("Machine", train["machine"]),

@@ -84,7 +84,7 @@ def test_a_training_goes_on_with_another_number_of_processes(tmp_path: Path) -> 
     wait_for_checkpoint(tmp_path / "two", process)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate()
-    assert process.returncode != 0 and err.count("stopping after this update") == 1, err
+    assert process.returncode != 0 and err.count("stopping after this step") == 1, err
     assert "going on from step" in train(1, recipe, *settings, f"output_dir={tmp_path}/two")
     assert_same_curve(tmp_path / "one", tmp_path / "two")
 

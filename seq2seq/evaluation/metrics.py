@@ -22,6 +22,7 @@ from seq2seq.languages import has_spaces, primary
 METRICS = ("bleu", "chrf", "ter")
 LABELS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
 HIGHEST = {"bleu": 100.0, "chrf": 100.0, "ter": math.inf}
+LOWER_IS_BETTER = ("ter",)
 
 TOKENIZERS = {
     **dict.fromkeys(("zh", "zho", "cmn", "yue"), "zh"),

@@ -11,12 +11,12 @@ from seq2seq.recipe.base import Config, Count, Positive, Rate, impossible, named
 
 
 class BatchConfig(Config):
-    """How sentences are put together for one update."""
+    """How sentences are put together for one optimizer step."""
 
     tokens: Positive = 1500
     """Budget of a batch: its sentences times the longest of them, in tokens with padding."""
     accumulate: Positive = 1
-    """Batches whose gradients are added up for one update."""
+    """Batches whose gradients are accumulated for one step."""
     curriculum_epochs: Count = 0
     """First epochs whose batches come from short to long, not in random order (Kocmi & Bojar 2017)."""
 
@@ -26,7 +26,7 @@ class AdamConfig(Config):
 
     kind: Literal["adam"] = "adam"
     learning_rate: Annotated[float, Field(gt=0)] = 0.002
-    """Step size of an update at its highest, after the warm-up; the schedule lowers it."""
+    """Learning rate at its highest, after the warm-up; the schedule lowers it."""
     betas: Annotated[list[Rate], Field(min_length=2, max_length=2)] = [0.9, 0.98]
     """Decay of the running means of the gradient and of its square."""
 
@@ -36,7 +36,7 @@ class AdamWConfig(AdamConfig):
 
     kind: Literal["adamw"]  # type: ignore[assignment]
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    """Each update makes every weight smaller by this share of it, times the learning rate."""
+    """Each step makes every weight smaller by this share of it, times the learning rate."""
 
 
 class SgdConfig(Config):
@@ -44,9 +44,9 @@ class SgdConfig(Config):
 
     kind: Literal["sgd"]
     learning_rate: Annotated[float, Field(gt=0)] = 0.5
-    """What the gradient is multiplied by at the highest, after the warm-up; the schedule lowers it."""
+    """Learning rate at its highest, after the warm-up; the schedule lowers it."""
     momentum: Rate = 0.0
-    """Share of the last update that is made again; 0: none."""
+    """Share of the last step that is made again; 0: none."""
 
 
 _Optimizer = Annotated[AdamConfig | AdamWConfig | SgdConfig, Field(discriminator="kind")]
@@ -58,23 +58,23 @@ class ConstantScheduleConfig(Config):
 
     kind: Literal["constant"]
     warmup_steps: Count = 0
-    """Updates over which the rate grows linearly from 0."""
+    """Steps over which the rate grows linearly from 0."""
 
 
 class InverseSqrtScheduleConfig(Config):
     """Falls as 1/sqrt(step) after the warm-up (Vaswani et al. 2017)."""
 
     kind: Literal["inverse_sqrt"]
-    warmup_steps: Positive = 1000
-    """Updates over which the rate grows linearly from 0."""
+    warmup_steps: Positive | None = None
+    """Steps over which the rate grows linearly from 0; null: a tenth of the training's steps, 1,000 at most."""
 
 
 class CosineScheduleConfig(Config):
     """Falls along half a cosine from the rate to `final` times the rate at the last step (Loshchilov & Hutter 2017)."""
 
     kind: Literal["cosine"] = "cosine"
-    warmup_steps: Count = 300
-    """Updates over which the rate grows linearly from 0."""
+    warmup_steps: Count | None = None
+    """Steps over which the rate grows linearly from 0; null: a tenth of the training's steps, 300 at most."""
     final: Rate = 0.02
     """What is left of the rate at the end, as a share of it."""
 
@@ -84,7 +84,7 @@ class PlateauScheduleConfig(Config):
 
     kind: Literal["plateau"]
     warmup_steps: Count = 0
-    """Updates over which the rate grows linearly from 0."""
+    """Steps over which the rate grows linearly from 0."""
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """What the rate is multiplied by."""
     patience: Count = 2
@@ -113,7 +113,7 @@ class LinearForcingConfig(Config):
     end: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Chance from `steps` on; it begins at 1."""
     steps: Positive = 5000
-    """Updates over which it falls."""
+    """Steps over which it falls."""
 
 
 class InverseSigmoidForcingConfig(Config):
@@ -132,7 +132,7 @@ AnyForcing = Annotated[_Forcing, named(_Forcing, ConstantForcingConfig)]
 
 class MinimumRiskConfig(Config):
     """Minimum-risk training (Shen et al. 2016): raises the expected BLEU of the translations that the model samples of
-    each sentence. An update costs many times that of the token loss, so it comes last."""
+    each sentence. A step costs many times that of the token loss, so it comes last."""
 
     after_epochs: Positive = 10
     """First epochs, with the token loss. Early stopping may end training within them: see its patience."""
@@ -173,7 +173,7 @@ class CheckpointsConfig(Config):
     """What is kept to go on from after an interruption."""
 
     every_steps: Positive = 500
-    """Updates between two checkpoints; one is also made at each validation."""
+    """Steps between two checkpoints; one is also made at each validation."""
     keep_last: Positive = 2
     """Newest checkpoints kept."""
     keep_best: Positive = 1
@@ -184,9 +184,9 @@ class TrainingConfig(Config):
     """How the model learns."""
 
     batch: BatchConfig = BatchConfig()
-    """How many sentences make an update, and in which order they come."""
+    """How many sentences make a step, and in which order they come."""
     optimizer: AnyOptimizer = AdamConfig()
-    """What makes an update of the gradient."""
+    """What makes a step of the gradient."""
     schedule: AnySchedule = CosineScheduleConfig()
     """The learning rate's course over the training."""
     label_smoothing: Rate = 0.1
@@ -210,18 +210,18 @@ class TrainingConfig(Config):
     max_epochs: Positive = 20
     """Passes over the training data, at the most."""
     max_steps: Positive | None = None
-    """Updates, at the most; null: as many as the epochs hold."""
+    """Maximum number of optimizer steps; null: as many as the epochs hold."""
     budget: Annotated[str, Field(pattern=r"^[0-9]+([.][0-9]+)?[smh]$")] | None = None
     """Longest time of training with its validations: 90s, 20m, 1.5h. The schedule falls to its end within it. A run
     that a budget ends depends on the machine's speed."""
     validate_every: Positive | None = None
-    """Updates between two validations; null: at the end of each epoch."""
+    """Steps between two validations; null: at the end of each epoch."""
     early_stopping: EarlyStoppingConfig = EarlyStoppingConfig()
     """Which validation score chooses the best model, and when training ends before `max_epochs`."""
     checkpoints: CheckpointsConfig = CheckpointsConfig()
     """What is kept to go on from, and to average."""
     log_every: Positive = 50
-    """Updates between two records of the log."""
+    """Steps between two records of the log."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 where this machine multiplies faster in it, with fp32 weights; else fp32."""
 

@@ -21,8 +21,8 @@ class BatchLoader:
     Args:
         config: the recipe's `training.batch`.
         weights: how often each pair is seen an epoch, on average [pairs]; None: once.
-        dropouts: cut the words of sources and targets anew each time; None: they stay as they were prepared, as they do
-            for the size of a batch.
+        dropouts: cut the words of sources and targets again each time; None: they stay as they were prepared, as
+            they do for the size of a batch.
         aligned: whether the batches carry the pairs' alignments.
     """
 
@@ -43,12 +43,12 @@ class BatchLoader:
         """Batches of an epoch."""
         return len(self._plan(epoch))
 
-    def updates(self, epoch: int) -> int:
-        """Updates of an epoch."""
+    def steps(self, epoch: int) -> int:
+        """Optimizer steps of an epoch."""
         return -(-self.batches(epoch) // self.config.accumulate)
 
     def take(self, epoch: int, first: int, processes: Processes) -> list[Batch]:
-        """The batches of the update that begins with the epoch's batch `first`: of each this process's share."""
+        """The batches of the step that begins with the epoch's batch `first`: of each this process's share."""
         plan = self._plan(epoch)
         last = min(first + self.config.accumulate, len(plan))
         return [self._share(epoch, i, processes) for i in range(first, last)]

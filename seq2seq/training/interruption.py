@@ -42,6 +42,6 @@ class StopRequest:
         now = time.monotonic()
         if self.made is None:
             self.made = now
-            say("stopping after this update; saving ...")
+            say("stopping after this step; saving ...")
         elif now - self.made > SAME_REQUEST:  # asked again: now, from the last checkpoint
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What an update minimises: the loss of a batch, and the penalties that the recipe asks for."""
+"""What a step minimises: the loss of a batch, and the penalties that the recipe asks for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from seq2seq.training.optimization import forcing_ratio
 
 @dataclass(frozen=True)
 class StepTotals:
-    """The whole update that a batch is a part of."""
+    """The whole step that a batch is a part of."""
 
     step: int
     """From 1."""
@@ -37,10 +37,10 @@ class StepTotals:
 
 
 class Losses(NamedTuple):
-    """Of a batch, as its part of an update."""
+    """Of a batch, as its part of a step."""
 
     target: Tensor
-    """What the update minimises: a mean over tokens, plus penalties. The rest are sums, for the log."""
+    """What the step minimises: a mean over tokens, plus penalties. The rest are sums, for the log."""
     loss: Tensor
     """Over target tokens, in nats."""
     negative_log_likelihood: Tensor

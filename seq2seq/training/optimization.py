@@ -1,4 +1,4 @@
-"""Optimizers, learning-rate schedules, and the running mean of the weights."""
+"""Optimizers, and the schedules of the learning rate and of teacher forcing."""
 
 from __future__ import annotations
 
@@ -22,14 +22,25 @@ def make_optimizer(config: recipe.AnyOptimizer, parameters: Iterable[nn.Paramete
     return torch.optim.Adam(parameters, rate, betas=betas, fused=True)
 
 
+def warmup_steps(schedule: recipe.AnySchedule, total_steps: int) -> int:
+    """Steps of the warm-up: where the recipe leaves it open, a tenth of the training, `LONGEST_WARMUP` at most."""
+    if schedule.warmup_steps is not None:
+        return schedule.warmup_steps
+    return max(1, min(LONGEST_WARMUP[schedule.kind], total_steps // 10))
+
+
+LONGEST_WARMUP = {"cosine": 300, "inverse_sqrt": 1000}
+"""Steps, however long the training, by the kind of schedule."""
+
+
 def rate_factor(schedule: recipe.AnySchedule, step: int, total_steps: int) -> float:
     """What the learning rate is multiplied by at a step.
 
     Args:
-        step: of the update to come, from 1.
-        total_steps: updates of the whole training.
+        step: the one to come, from 1.
+        total_steps: of the whole training.
     """
-    warmup = schedule.warmup_steps
+    warmup = warmup_steps(schedule, total_steps)
     if step <= warmup:
         return step / warmup
     if isinstance(schedule, recipe.InverseSqrtScheduleConfig):
@@ -41,27 +52,12 @@ def rate_factor(schedule: recipe.AnySchedule, step: int, total_steps: int) -> fl
 
 
 def forcing_ratio(config: recipe.AnyForcing, step: int) -> float:
-    """Chance that a step of the decoder is fed the reference's token, at an update counted from 1."""
+    """Chance that a step of the decoder is fed the reference's token, at an optimizer step counted from 1."""
     if isinstance(config, recipe.LinearForcingConfig):
         return 1 - (1 - config.end) * min(1.0, step / config.steps)
     if isinstance(config, recipe.InverseSigmoidForcingConfig):
         return config.k / (config.k + math.exp(min(step / config.k, 700.0)))
     return config.ratio
-
-
-class RunningMean:
-    """Exponential moving average of the weights (Polyak & Juditsky 1992): generalises better than the last ones."""
-
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-
-    @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """Take in the weights after an update; the first updates count more, so that the start is soon forgotten."""
-        decay = min(self.decay, (step + 1) / (step + 10))
-        for name, parameter in model.named_parameters():
-            self.weights[name].lerp_(parameter, 1 - decay)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:

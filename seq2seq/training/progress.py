@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from seq2seq.console import SILENT, console
+from seq2seq.training.state import State
 
 
 class TrainingBar:
@@ -32,8 +33,10 @@ class TrainingBar:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def update(self, step: int, note: str | None = None) -> None:
-        """Show the step, and a new note (loss, tokens/s)."""
-        self._bar.update(self._task, completed=step)
-        if note is not None:
+    def show(self, state: State) -> None:
+        """Show the step, and the loss and the speed since the last log record."""
+        self._bar.update(self._task, completed=state.step)
+        window = state.window
+        if window.tokens:
+            note = f"loss {window.loss / window.tokens:.2f}, {window.tokens / window.seconds:,.0f} tokens/s"
             self._bar.update(self._task, note=note)

@@ -1,12 +1,12 @@
-"""The feed: a batch, its words cut anew, depends on its place alone."""
+"""The batch loader: a batch, its words cut anew, depends on its place alone."""
 
 from random import Random
 
 import numpy as np
 
-from seq2seq.data.batching import BatchConfig
+from seq2seq.data.batching import Batch
 from seq2seq.distributed import SINGLE_PROCESS, Processes
-from seq2seq.recipe import BatchConfig as BatchSection
+from seq2seq.recipe import BatchConfig
 from seq2seq.training.batch_loader import BatchLoader
 
 
@@ -33,11 +33,11 @@ class Cut:
         return random.sample(ids, len(ids))
 
 
-def feed(cut: Cut) -> BatchLoader:
-    return BatchLoader(BatchSection(tokens=70), Pairs(), None, 1, (cut, cut))  # type: ignore[arg-type]
+def loader(cut: Cut) -> BatchLoader:
+    return BatchLoader(BatchConfig(tokens=70), Pairs(), None, 1, (cut, cut))  # type: ignore[arg-type]
 
 
-def rows(batch: BatchConfig) -> list[tuple[list[int], list[int]]]:
+def rows(batch: Batch) -> list[tuple[list[int], list[int]]]:
     return [
         ([i for i in src if i], [i for i in tgt if i])
         for src, tgt in zip(batch.src.tolist(), batch.tgt_output.tolist(), strict=True)
@@ -45,25 +45,25 @@ def rows(batch: BatchConfig) -> list[tuple[list[int], list[int]]]:
 
 
 def test_words_are_cut_the_same_whatever_came_before() -> None:
-    first = feed(Cut())
+    first = loader(Cut())
     whole = [rows(first.take(0, i, SINGLE_PROCESS)[0]) for i in range(first.batches(0))]
-    assert rows(feed(Cut()).take(0, 2, SINGLE_PROCESS)[0]) == whole[2]
+    assert rows(loader(Cut()).take(0, 2, SINGLE_PROCESS)[0]) == whole[2]
 
 
 def test_words_are_cut_another_way_each_time() -> None:
-    one, other = (feed(Cut()).take(epoch, 0, SINGLE_PROCESS)[0] for epoch in (0, 1))
+    one, other = (loader(Cut()).take(epoch, 0, SINGLE_PROCESS)[0] for epoch in (0, 1))
     assert not {str(row) for row in rows(one)} & {str(row) for row in rows(other)}
     assert all(src != tgt for src, tgt in rows(one))
 
 
 def test_each_process_cuts_its_own_share() -> None:
-    whole = rows(feed(Cut()).take(0, 2, SINGLE_PROCESS)[0])
+    whole = rows(loader(Cut()).take(0, 2, SINGLE_PROCESS)[0])
     for rank in (0, 1):
         cut = Cut()
-        assert rows(feed(cut).take(0, 2, Processes(rank, 2))[0]) == whole[rank::2]
+        assert rows(loader(cut).take(0, 2, Processes(rank, 2))[0]) == whole[rank::2]
         assert cut.calls == 2 * len(whole[rank::2])
 
 
 def test_a_process_without_a_share_counts_nothing() -> None:
-    (batch,) = feed(Cut()).take(0, 0, Processes(98, 99))
+    (batch,) = loader(Cut()).take(0, 0, Processes(98, 99))
     assert batch.tgt_tokens == 0 and not batch.tgt_output.any() and len(batch.src) == 1

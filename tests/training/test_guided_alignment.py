@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.training.test_distributed import EXACT, log, train
 
 from seq2seq.bundle import load_bundle
 from seq2seq.data.alignment import parse
@@ -17,6 +16,7 @@ from seq2seq.stages import Runner
 from seq2seq.training.objective import Objective, StepTotals
 from seq2seq.training.trainer import Trainer
 from tests.command_line import seq2seq
+from tests.test_distributed import EXACT, log, train
 from tests.toy import toy_recipe, write_toy
 
 GUIDED = ["data.train.alignments=train.align", "training.guided_alignment=1.0"]
@@ -57,7 +57,7 @@ def trainer(folder: Path, *settings: str) -> Trainer:
 
 def test_the_token_loss_is_the_same_and_the_target_has_the_weighted_mean_besides(tmp_path: Path) -> None:
     run = trainer(tmp_path, "training.guided_alignment=0.3")
-    batch = run.feed.take(0, 0, SINGLE_PROCESS)[0]
+    batch = run.loader.take(0, 0, SINGLE_PROCESS)[0]
     assert isinstance(run.objective, Objective) and isinstance(run.model, Seq2Seq) and batch.alignment is not None
     assert batch.aligned == batch.tgt_tokens - len(batch.src)  # all but </s>
     whole = StepTotals(step=1, tokens=50, sentences=1, parts=1, aligned=20)
@@ -78,20 +78,20 @@ def test_two_passes_for_r_drop_count_as_their_mean(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     runs = trainer(tmp_path / "a"), trainer(tmp_path / "b", "training.r_drop=1.0")
     batch, whole = (
-        runs[0].feed.take(0, 0, SINGLE_PROCESS)[0],
+        runs[0].loader.take(0, 0, SINGLE_PROCESS)[0],
         StepTotals(step=1, tokens=1, sentences=1, parts=1, aligned=1),
     )
     torch.testing.assert_close(*(run.objective(batch, whole)[4] for run in runs))
 
 
-def test_parts_of_an_update_weigh_by_their_aligned_tokens(tmp_path: Path) -> None:
+def test_parts_of_a_step_weigh_by_their_aligned_tokens(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     settings = "training.batch={tokens: 40, accumulate: 4}", "training.clip_norm=null"
     parted, whole = trainer(tmp_path / "a", *settings), trainer(tmp_path / "b", *settings)
-    batches = parted.feed.take(0, 0, SINGLE_PROCESS)
-    parted._update(batches)
-    whole._update([part for batch in batches for part in batch.split(len(batch.src))])
+    batches = parted.loader.take(0, 0, SINGLE_PROCESS)
+    parted.train_step(batches)
+    whole.train_step([part for batch in batches for part in batch.split(len(batch.src))])
     one, other = parted.state.window, whole.state.window
     assert one.alignment_loss == pytest.approx(other.alignment_loss) and one.aligned == other.aligned
     assert parted.gradient_norm == pytest.approx(whole.gradient_norm, rel=1e-4)

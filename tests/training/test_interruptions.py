@@ -94,7 +94,7 @@ def newest(run: Path) -> int:
 
 
 def logged(run: Path) -> int:
-    """The last update that the log tells of."""
+    """The last step that the log tells of."""
     return max(json.loads(line)["step"] for line in (run / "train.jsonl").read_text("utf-8").split("\n")[:-1])
 
 
@@ -224,7 +224,7 @@ def test_killed_twenty_times_at_random_moments(prepared: Path, straight: Path, t
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_first(number: signal.Signals, killed: Path, straight: Path, tmp_path: Path) -> None:
-    """The checkpoint is of the update that the training had come to, though none is due there."""
+    """The checkpoint is of the step that the training had come to, though none is due there."""
     run = copy(killed, tmp_path)
     before = newest(run)
     process = Command(*arguments(run, "training.checkpoints.every_steps=1000"))
@@ -232,7 +232,7 @@ def test_a_signal_saves_first(number: signal.Signals, killed: Path, straight: Pa
     process.send_signal(number)
     code, said = process.end()
     assert code == 130, said
-    assert said.count("stopping after this update; saving ...") == 1 and "Traceback" not in said
+    assert said.count("stopping after this step; saving ...") == 1 and "Traceback" not in said
     assert said.endswith("stopped; all finished work is saved, the same command goes on from there\n")
     reached = newest(run)
     assert before < logged(run) <= reached < logged(run) + 3
@@ -378,7 +378,7 @@ def test_a_flipped_byte_in_the_newest_checkpoint(name: str, killed: Path, straig
 
 
 def test_all_checkpoints_damaged(killed: Path, straight: Path, tmp_path: Path) -> None:
-    """Each is named; training begins anew, and says so."""
+    """Each is named; training begins from scratch, and says so."""
     run = copy(killed, tmp_path)
     there = checkpoint.steps(run / "checkpoints")
     for step, name in zip(there, itertools.cycle([checkpoint.TENSORS, checkpoint.STATE]), strict=False):
@@ -387,7 +387,7 @@ def test_all_checkpoints_damaged(killed: Path, straight: Path, tmp_path: Path) -
     for step in there:
         assert f"step-{step:06d}" in said
     assert said.count("going on from the one before") == len(there) - 1
-    assert said.count("there is none before it: training begins anew") == 1 and "going on from step" not in said
+    assert said.count("there is none before it: training begins from scratch") == 1 and "going on from step" not in said
     assert_same_bits(straight, run)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.training.test_distributed import log, train
 
 from seq2seq import recipe
 from seq2seq.bundle import load_tokenizers, make_model
@@ -22,10 +21,13 @@ from seq2seq.pipeline import Pipeline
 from seq2seq.stages import Runner
 from seq2seq.training import minimum_risk
 from seq2seq.training.batch_loader import BatchLoader
+from seq2seq.training.checkpoint import Checkpoints
+from seq2seq.training.log import TrainingLog
 from seq2seq.training.minimum_risk import Risk, bleu_cost, expected_cost
 from seq2seq.training.objective import Objective, StepTotals
 from seq2seq.training.trainer import Trainer
 from tests.command_line import seq2seq
+from tests.test_distributed import log, train
 from tests.toy import toy_recipe, write_toy
 
 VOCAB = 6
@@ -148,14 +150,11 @@ def toy(folder: Path, *settings: str) -> Trainer:
     torch.manual_seed(1)
     return Trainer(
         given.training,
-        make_model(given.model, tokenizers),
+        Objective(given.training, make_model(given.model, tokenizers), "fp32", bleu_cost(tokenizers[1], "de")),
         BatchLoader(given.training.batch, pairs, None, seed=1),
         lambda _: {"loss": 1.0, "bleu": 1.0, "chrf": 1.0},
-        folder / "checkpoints",
-        folder / "log",
-        "id",
-        "fp32",
-        cost=bleu_cost(tokenizers[1], "de"),
+        Checkpoints(folder / "checkpoints", "id", given.training.checkpoints),
+        TrainingLog(folder / "log"),
     )
 
 
@@ -169,12 +168,12 @@ def test_the_cost_is_one_less_the_bleu_of_the_text(tmp_path: Path) -> None:
     assert costs[0] == pytest.approx(0) and 0 < costs[1] < costs[2] == 1
 
 
-def test_updates_lower_the_risk_of_a_trained_model(tmp_path: Path) -> None:
+def test_steps_lower_the_risk_of_a_trained_model(tmp_path: Path) -> None:
     run = toy(tmp_path, "training.schedule={kind: constant}", "training.ema_decay=null")
-    given = run.feed.take(0, 0, SINGLE_PROCESS)
+    given = run.loader.take(0, 0, SINGLE_PROCESS)
     for _ in range(60):  # the token loss
-        run._seed_update()
-        run._update(given)
+        run._seed_step()
+        run.train_step(given)
 
     def risk() -> float:
         """Expected over many samples, the reference not among them."""
@@ -189,8 +188,8 @@ def test_updates_lower_the_risk_of_a_trained_model(tmp_path: Path) -> None:
     for group in run.optimizer.param_groups:
         group["lr"] = 0.003
     for _ in range(25):
-        run._seed_update()
-        run._update(given)
+        run._seed_step()
+        run.train_step(given)
     assert 0.1 < before < 0.9
     assert risk() < before - 0.05
 
@@ -200,16 +199,16 @@ def few(_: Risk, __: Batch, references: Sequence[Tokens]) -> list[list[Tokens]]:
     return [[reference, reference[1:], [5, EOS]] for reference in references]
 
 
-def test_an_update_in_parts_is_that_of_the_whole_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_in_parts_is_that_of_the_whole_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Candidates fill the memory that a batch is planned for; sources are parted, sums are not."""
     monkeypatch.setattr(Risk, "_candidates", few)
     parted, whole = (toy(tmp_path, "model.decoder.dropout=0", "training.clip_norm=null") for _ in range(2))
-    given = parted.feed.take(1, 0, SINGLE_PROCESS)
+    given = parted.loader.take(1, 0, SINGLE_PROCESS)
     parted.state.epoch = whole.state.epoch = 1
-    parted._update(given)
+    parted.train_step(given)
     assert len(given[0].split(9)) >= 9
     monkeypatch.setattr(Batch, "split", lambda batch, _: [batch])
-    whole._update(given)
+    whole.train_step(given)
     assert parted.gradient_norm == pytest.approx(whole.gradient_norm, rel=1e-4)
     one, other = parted.state.window, whole.state.window
     assert one.risk == pytest.approx(other.risk) and one.risked == other.risked == len(given[0].src)
@@ -220,9 +219,9 @@ def test_an_update_in_parts_is_that_of_the_whole_batch(tmp_path: Path, monkeypat
 def test_every_weight_has_a_gradient_and_penalties_stay(tmp_path: Path, settings: list[str]) -> None:
     cell = "model.decoder.cell={kind: gru, activity_regularizer: {l2: 0.01}, kernel_regularizer: {l1: 0.01}}"
     run = toy(tmp_path, cell, *settings)
-    given, whole = run.feed.take(1, 0, SINGLE_PROCESS)[0], StepTotals(step=1, tokens=1, sentences=1, parts=1, epoch=1)
+    given, whole = run.loader.take(1, 0, SINGLE_PROCESS)[0], StepTotals(step=1, tokens=1, sentences=1, parts=1, epoch=1)
     run.model.train()
-    for _ in range(2):  # what one update leaves behind must not trouble the next
+    for _ in range(2):  # what one step leaves behind must not trouble the next
         target, loss, nll, risk, _ = run.objective(given, whole)
         target.backward()
         assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in run.parameters)
@@ -231,7 +230,7 @@ def test_every_weight_has_a_gradient_and_penalties_stay(tmp_path: Path, settings
 
 def test_a_batch_that_another_process_counts_has_a_gradient_of_zero(tmp_path: Path) -> None:
     run = toy(tmp_path)
-    (given,) = run.feed.take(1, 0, Processes(rank=98, count=99))  # there are fewer sentences
+    (given,) = run.loader.take(1, 0, Processes(rank=98, count=99))  # there are fewer sentences
     target, *sums = run.objective(given, StepTotals(step=1, tokens=1, sentences=1, parts=2, epoch=1))
     target.backward()
     assert sums == [0, 0, 0, 0] and all(weight.grad is not None and not weight.grad.any() for weight in run.parameters)
@@ -251,7 +250,10 @@ def test_the_token_loss_weighs_what_the_recipe_says(tmp_path: Path) -> None:
 def test_bf16_has_about_the_same_gradient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Risk, "_candidates", few)
     run = toy(tmp_path, "model.decoder.dropout=0")
-    given, whole = run.feed.take(1, 0, SINGLE_PROCESS)[0], StepTotals(step=1, tokens=100, sentences=1, parts=1, epoch=1)
+    given, whole = (
+        run.loader.take(1, 0, SINGLE_PROCESS)[0],
+        StepTotals(step=1, tokens=100, sentences=1, parts=1, epoch=1),
+    )
     gradients = []
     for precision in ("fp32", "bf16"):
         run.objective.precision = precision  # type: ignore[assignment]
@@ -282,7 +284,7 @@ def test_the_log_tells_the_risk_from_its_first_epoch_on(tmp_path: Path) -> None:
 
 
 def test_two_processes_train_together(tmp_path: Path) -> None:
-    """Each samples for itself; gradients meet once an update, whatever the number of its parts, even if it has none."""
+    """Each samples for itself; gradients meet once a step, whatever the number of its parts, even if it has none."""
     path = write_toy(tmp_path, train=31)
     train(2, path, *SETTINGS, "training.batch={tokens: 7, accumulate: 2}", f"output_dir={tmp_path}/two")
     risks = [record["risk"] for record in log(tmp_path / "two") if "risk" in record]

@@ -9,7 +9,6 @@ from torch import nn
 
 from seq2seq import recipe
 from seq2seq.training.optimization import (
-    RunningMean,
     forcing_ratio,
     load_optimizer_tensors,
     make_optimizer,
@@ -79,13 +78,3 @@ def test_an_optimizer_goes_on_from_its_tensors_to_the_bit(config: recipe.AnyOpti
     steps(broken, after, 3, 6)
     assert torch.equal(straight.weight, broken.weight)
     assert torch.equal(straight.bias, broken.bias)
-
-
-def test_running_mean_of_constant_weights_is_constant_and_forgets_the_start() -> None:
-    model = nn.Linear(2, 2)
-    mean = RunningMean(model, 0.99)
-    with torch.no_grad():
-        model.weight.fill_(5.0)
-    for step in range(1, 2000):
-        mean.update(model, step)
-    torch.testing.assert_close(mean.weights["weight"], model.weight.detach())

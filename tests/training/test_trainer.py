@@ -15,7 +15,9 @@ from seq2seq.errors import UserError
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.training import checkpoint
 from seq2seq.training.batch_loader import BatchLoader
-from seq2seq.training.objective import StepTotals
+from seq2seq.training.checkpoint import Checkpoints
+from seq2seq.training.log import TrainingLog
+from seq2seq.training.objective import Objective, StepTotals
 from seq2seq.training.trainer import Trainer
 
 VOCAB = 20
@@ -63,13 +65,11 @@ def trainer(folder: Path, validate: Callable[[Seq2Seq], dict[str, float]] | None
     scores = validate or (lambda _: {"loss": 1.0, "bleu": 1.0, "chrf": 1.0})
     return Trainer(
         config,
-        model,
+        Objective(config, model, "fp32"),
         BatchLoader(config.batch, Pairs(), None, seed=1),  # type: ignore[arg-type]
         scores,
-        folder / "checkpoints",
-        folder / "log",
-        "id",
-        "fp32",
+        Checkpoints(folder / "checkpoints", "id", config.checkpoints),
+        TrainingLog(folder / "log"),
     )
 
 
@@ -79,19 +79,19 @@ def records(folder: Path, kind: str) -> list[dict[str, float]]:
 
 def test_accumulated_batches_give_the_gradient_of_one_large_batch(tmp_path: Path) -> None:
     small = trainer(tmp_path / "a", optimizer={"kind": "sgd", "learning_rate": 0.1}, clip_norm=None)
-    pieces = [small.feed.take(0, place, SINGLE_PROCESS)[0] for place in (0, 1)]
+    pieces = [small.loader.take(0, place, SINGLE_PROCESS)[0] for place in (0, 1)]
     rows = [pair for piece in pieces for pair in zip(piece.src, piece.tgt_output, strict=True)]
     whole = trainer(tmp_path / "b", optimizer={"kind": "sgd", "learning_rate": 0.1}, clip_norm=None)
     from seq2seq.data.batching import collate  # noqa: PLC0415
 
     large = collate(*([side[side != 0].numpy() for side in sides] for sides in zip(*rows, strict=True)))
-    small._update(pieces)
-    whole._update([large])
+    small.train_step(pieces)
+    whole.train_step([large])
     for name, weight in weights_of(small.model).items():
         torch.testing.assert_close(weight, weights_of(whole.model)[name], atol=1e-6, rtol=1e-5)
 
 
-def test_updates_without_a_finite_loss_are_skipped_and_at_last_given_up(
+def test_steps_without_a_finite_loss_are_skipped_and_at_last_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trainer(tmp_path, max_epochs=9, validate_every=50)
@@ -102,11 +102,11 @@ def test_updates_without_a_finite_loss_are_skipped_and_at_last_given_up(
         return loss, torch.tensor(1.0), torch.tensor(0.0)
 
     monkeypatch.setattr(run.objective, "_loss", bad)
-    with pytest.raises(UserError, match=r"10 updates in a row .*learning_rate"):
+    with pytest.raises(UserError, match=r"10 steps in a row .*learning_rate"):
         run.run()
     short = trainer(tmp_path / "short", max_epochs=1)  # over before the tenth
     monkeypatch.setattr(short.objective, "_loss", bad)
-    with pytest.raises(UserError, match=r"updates in a row .*learning_rate"):
+    with pytest.raises(UserError, match=r"steps in a row .*learning_rate"):
         short.run()
     assert all(torch.equal(weight, before[name]) for name, weight in weights_of(run.model).items())
 
@@ -127,13 +127,13 @@ def test_training_ends_when_patience_does_and_keeps_the_best(tmp_path: Path) -> 
 
 
 def test_a_damaged_best_model_is_named(tmp_path: Path) -> None:
-    """One that no later checkpoint replaces: only training anew brings it back."""
+    """One that no later checkpoint replaces: only training from scratch brings it back."""
     bleu = iter([7.0, 6.0, 5.0, 4.0])
     run = trainer(tmp_path, lambda _: {"loss": 1.0, "bleu": next(bleu), "chrf": 1.0}, max_epochs=4)
     _, best = run.run().ranking[0]
     file = tmp_path / "checkpoints" / f"step-{best:06d}" / checkpoint.TENSORS
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(UserError, match=f"{file} is damaged .*; it held the best model: add --force to train anew"):
+    with pytest.raises(UserError, match=f"{file} is damaged .*; it held the best model: add --force to train from"):
         run.best_weights()
 
 
@@ -166,7 +166,7 @@ def test_validation_sees_the_running_mean_and_training_goes_on_with_its_own_weig
 
 
 @pytest.mark.parametrize("limit", [{"max_steps": 3}, {"max_epochs": 1}])
-def test_the_last_update_is_validated(tmp_path: Path, limit: dict[str, int]) -> None:
+def test_the_last_step_is_validated(tmp_path: Path, limit: dict[str, int]) -> None:
     state = trainer(tmp_path, **limit).run()
     assert records(tmp_path, "validation")[-1]["step"] == state.step
     assert limit.get("max_steps", state.step) == state.step
@@ -200,7 +200,7 @@ def test_a_budget_is_a_time(budget: str) -> None:
 def test_r_drop_adds_the_divergence_of_two_passes(tmp_path: Path) -> None:
     """Without dropout the passes are the same, and so is the loss; with it they differ by the divergence."""
     plain, twice = trainer(tmp_path / "a"), trainer(tmp_path / "b", r_drop=3.0)
-    batch, whole = plain.feed.take(0, 0, SINGLE_PROCESS)[0], StepTotals(step=1, tokens=1, sentences=1, parts=1)
+    batch, whole = plain.loader.take(0, 0, SINGLE_PROCESS)[0], StepTotals(step=1, tokens=1, sentences=1, parts=1)
     torch.testing.assert_close(plain.objective(batch, whole), twice.objective(batch, whole))
     twice.model.train().output_dropout.p = 0.5
     torch.manual_seed(3)
