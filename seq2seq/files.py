@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,21 @@ def write_text(path: Path, text: str) -> None:
         os.fsync(file.fileno())
     partial.replace(path)
     _flush(path.parent)
+
+
+def read_bounded(path: Path, limit: int) -> str:
+    """A file's text, of at most `limit` bytes.
+
+    Raises:
+        OSError: it is missing, or no regular file: reading a pipe or a device could take for ever.
+        ValueError: it is longer, or not UTF-8.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    if status.st_size > limit:
+        raise ValueError(f"it has {status.st_size:,} bytes, more than {limit:,}")
+    return path.read_text(encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -53,6 +69,7 @@ def new_folder(path: Path) -> Iterator[Path]:
             yield partial
             for file in partial.rglob("*"):
                 if file.is_file():
+                    file.chmod(partial.stat().st_mode & 0o666)  # safetensors hides its files from all but their owner
                     _flush(file)
             _flush(partial)
     except BaseException:  # a full disk needs the room

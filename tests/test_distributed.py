@@ -59,7 +59,7 @@ def wait_for_checkpoint(run: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-CUT_ANEW = ["tokenizer={kind: bpe, vocab_size: 100}", "training.bpe_dropout=0.2"]
+CUT_ANEW = ["tokenizer={kind: bpe, vocab_size: 300}", "training.bpe_dropout=0.2"]
 
 
 @pytest.mark.parametrize(

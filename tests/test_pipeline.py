@@ -200,7 +200,7 @@ data:
   valid: {{files: "slice.{{lang}}"}}
   test: {{slice: {{files: "slice.{{lang}}"}}}}
   filter: {{drop_test_overlap: false}}
-tokenizer: {{kind: bpe, vocab_size: 500}}
+tokenizer: {{kind: bpe, vocab_size: 750}}
 model:
   embedding: {{size: 64}}
   encoder: {{hidden_size: 64}}

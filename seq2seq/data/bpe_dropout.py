@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from seq2seq.data.tokenization import SPACE, SPECIAL, Tokenizer
+from seq2seq.data.tokenization import BYTES, SPACE, SPECIAL, Tokenizer
 
 WORDS_KEPT = 50_000
 """Words whose merges are remembered, in some 60 MiB: more than all of Multi30k's."""
@@ -26,7 +26,7 @@ class BpeDropout:
     """Cuts the words of a token list anew.
 
     The tokenizer's merges never join across words, punctuation and digits, since it was trained on
-    those apart; so neither does this. Unknown and special tokens stay as they are.
+    those apart; so neither does this. Unknown and special tokens stay as they are, and bytes.
 
     Args:
         tokenizer: of kind bpe.
@@ -39,7 +39,10 @@ class BpeDropout:
         vocabulary: dict[str, int] = model["vocab"]
         self.rate = rate
         self._pieces = tokenizer.pieces
-        self._characters = {piece: i for piece, i in vocabulary.items() if len(piece) == 1}
+        whole = {*SPECIAL, *BYTES}
+        self._characters = [
+            (i,) if piece in whole else tuple(vocabulary[c] for c in piece) for i, piece in enumerate(self._pieces)
+        ]
         self._merges = {
             (vocabulary[left], vocabulary[right]): (rank, vocabulary[left + right])
             for rank, (left, right) in enumerate(model["merges"])
@@ -64,11 +67,7 @@ class BpeDropout:
 
     def _whole_path(self, word: Pieces) -> list[Pieces]:
         """From a word's characters, merge by merge, to its pieces without dropout."""
-        symbols: list[int] = []
-        for piece in word:
-            known = piece >= len(SPECIAL)
-            symbols += [self._characters[c] for c in self._pieces[piece]] if known else [piece]
-        path = [tuple(symbols)]
+        path = [tuple(symbol for piece in word for symbol in self._characters[piece])]
         while candidates := self._candidates(path[-1]):
             path.append(_merged(path[-1], *candidates[0][1:]))
         return path

@@ -3,6 +3,8 @@
 What comes back is the text as it was normalised: Unicode form of the recipe, runs of blanks as one space, none at
 the ends. In the pieces "▁" stands for a space; one in the text itself is kept apart as U+FDD0, a code point that
 Unicode reserves for such inner uses (so it is U+FDD0 in a text that would come back as "▁").
+
+With byte fallback, a character without a token of its own is spelt by the bytes of its UTF-8, so that none is unknown.
 """
 
 from __future__ import annotations
@@ -18,13 +20,22 @@ from pathlib import Path
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
+from seq2seq.data.tokenizer_file import damaged_tokenizer, read_tokenizer_file
 from seq2seq.errors import UserError
 from seq2seq.files import write_text
-from seq2seq.recipe import AnyTokenizer, BpeTokenizerConfig, CharTokenizerConfig, UnigramTokenizerConfig
+from seq2seq.recipe import (
+    AnyTokenizer,
+    BpeTokenizerConfig,
+    CharTokenizerConfig,
+    UnigramTokenizerConfig,
+    WordTokenizerConfig,
+)
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 SPECIAL = ["<pad>", "<s>", "</s>", "<unk>"]
 """Names of the special tokens, by id. No text is ever read as one of them."""
+BYTES = {f"<0x{byte:02X}>": byte for byte in range(256)}
+"""Names of the tokens of byte fallback, with what they stand for. No text is ever read as one of them either."""
 
 SPACE, ESCAPED = "▁", "\ufdd0"
 BLANKS = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -33,7 +44,7 @@ BLANKS = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u20
 TRAINING_SENTENCES = 1_000_000
 """Sentences a side that tokenizers are trained on; of larger data, evenly spaced ones."""
 MAX_UNKNOWN = 0.01
-"""Share of the training text's characters that may be left out where the vocabulary is too small for all."""
+"""Share of the training text that may have no token where the vocabulary is too small for all its characters."""
 
 Texts = Callable[[], Iterator[str]]
 
@@ -52,9 +63,9 @@ class Tokenizer:
         """By id, as the vocabulary writes them."""
         if self.pieces[: len(SPECIAL)] != SPECIAL:
             raise UserError(f"not a tokenizer of seq2seq: its first tokens must be {' '.join(SPECIAL)}")
-        # An unknown word took the space before it along; an unknown character did not.
-        self._texts = list(self.pieces)
-        self._texts[UNK] = SPACE + SPECIAL[UNK] if isinstance(inner.model, models.WordLevel) else SPECIAL[UNK]
+        self._spelling = [bytes([BYTES[piece]]) if piece in BYTES else piece.encode() for piece in self.pieces]
+        if isinstance(inner.model, models.WordLevel):  # an unknown word took the space before it along
+            self._spelling[UNK] = (SPACE + SPECIAL[UNK]).encode()
 
     def __len__(self) -> int:
         """Tokens of the vocabulary, the special ones included."""
@@ -71,15 +82,28 @@ class Tokenizer:
         """
         return [_words(text, encoding.offsets) for text, encoding in zip(texts, self._encode(texts), strict=True)]
 
+    def unknown(self, text: str) -> list[str]:
+        """What <unk> stands for in the text: words or characters, each once, in order."""
+        (encoding,) = self._encode([text])
+        spans = zip(encoding.ids, encoding.offsets, strict=True)
+        return list(dict.fromkeys(text[start:end].strip() for i, (start, end) in spans if i == UNK))
+
+    def normalize(self, text: str) -> str:
+        """The text as it is before it is cut into tokens."""
+        return str(self._inner.normalizer.normalize_str(_without_surrogates(text)))
+
     def _encode(self, texts: Sequence[str]) -> list[tokenizers.Encoding]:
         try:
             return list(self._inner.encode_batch(list(texts)))
         except TypeError:  # half a surrogate pair, which is no text: it becomes "?"
-            return self._encode([text.encode("utf-8", "replace").decode() for text in texts])
+            return self._encode([_without_surrogates(text) for text in texts])
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of token ids: one line; <unk> is written out, other special tokens leave nothing."""
-        text = "".join(self._texts[i] for i in ids if i > EOS)
+        """The text of token ids: one line; <unk> is written out, other special tokens leave nothing.
+
+        Bytes that are no UTF-8 become U+FFFD.
+        """
+        text = b"".join(self._spelling[i] for i in ids if i > EOS).decode("utf-8", "replace")
         return " ".join(text.replace(SPACE, " ").split()).replace(ESCAPED, SPACE)
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
@@ -96,19 +120,26 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: str | Path) -> Tokenizer:
-        """Read what `save` wrote.
+        """Read what `save` wrote. Of the file only the vocabulary is used; what it says of patterns is never run.
 
         Raises:
             UserError: the file is missing, damaged, or another program's.
         """
+        form, model = read_tokenizer_file(Path(path))
+        content = {**json.loads(_around(models.BPE(), form).to_str()), "model": model}
         try:
-            return cls(tokenizers.Tokenizer.from_str(Path(path).read_text(encoding="utf-8")))
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read: {error.strerror}; it is part of a trained model") from None
+            return cls(tokenizers.Tokenizer.from_str(json.dumps(content)))
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
-        except Exception as error:  # the library raises nothing more special
-            raise UserError(f"{path}: not a tokenizer: {error}; make it again, or fetch the model again") from None
+        except (KeyboardInterrupt, SystemExit, MemoryError):
+            raise
+        except BaseException as error:  # the library's faults have no class of their own, some not even Exception
+            raise damaged_tokenizer(Path(path), str(error)) from None
+
+
+def _without_surrogates(text: str) -> str:
+    """Half a surrogate pair is no text: it becomes "?"."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _words(text: str, offsets: list[tuple[int, int]]) -> list[int]:
@@ -135,6 +166,13 @@ def train_tokenizers(config: AnyTokenizer, sources: Texts, targets: Texts) -> tu
     return _train(config, lambda: _sample(sources)), _train(config, lambda: _sample(targets))
 
 
+def characters_seen(config: AnyTokenizer, texts: Texts) -> str | None:
+    """The different characters of what `train_tokenizers` reads of a side, in order, but for spaces; None for words."""
+    if isinstance(config, WordTokenizerConfig):
+        return None
+    return "".join(sorted(_count_characters(config.normalization, lambda: _sample(texts)).keys() - {SPACE}))
+
+
 def _sample(texts: Texts) -> Iterator[str]:
     count = sum(1 for _ in texts())
     limit = TRAINING_SENTENCES
@@ -148,15 +186,15 @@ def _train(config: AnyTokenizer, texts: Texts) -> Tokenizer:
         raise UserError("data.train: the tokenizer has no text to learn from; give training data that holds some")
     form = config.normalization
     if isinstance(config, BpeTokenizerConfig):
-        alphabet = _alphabet(form, texts, config.vocab_size)
-        return Tokenizer(_train_bpe(form, texts, alphabet, config.vocab_size, config.min_frequency))
+        return Tokenizer(_train_bpe(config, texts))
     if isinstance(config, UnigramTokenizerConfig):
-        return Tokenizer(_train_unigram(form, texts, _alphabet(form, texts, config.vocab_size), config.vocab_size))
+        return Tokenizer(_train_unigram(config, texts))
     if isinstance(config, CharTokenizerConfig):
-        pieces = SPECIAL + _alphabet(form, texts, None, config.min_frequency)
+        counts = _count_characters(form, texts)
+        pieces = SPECIAL + [c for c in _by_frequency(counts) if counts[c] >= config.min_frequency or c == SPACE]
         vocabulary = {piece: i for i, piece in enumerate(pieces)}
         return Tokenizer(_around(models.BPE(vocabulary, [], unk_token=SPECIAL[UNK]), form))  # no merges: characters
-    return Tokenizer(_train_words(form, texts, config.vocab_size, config.min_frequency))
+    return Tokenizer(_train_words(config, texts))
 
 
 def _around(model: models.Model, form: str) -> tokenizers.Tokenizer:
@@ -170,7 +208,9 @@ def _around(model: models.Model, form: str) -> tokenizers.Tokenizer:
             pre_tokenizers.Digits(individual_digits=True),
         ]
     )
-    inner.decoder = decoders.Sequence([decoders.Metaspace(SPACE), decoders.Replace(ESCAPED, SPACE)])
+    inner.decoder = decoders.Sequence(
+        [decoders.ByteFallback(), decoders.Metaspace(SPACE), decoders.Replace(ESCAPED, SPACE)]
+    )
     return inner
 
 
@@ -181,63 +221,88 @@ def _normalizer(form: str) -> normalizers.Normalizer:
     return normalizers.Sequence(steps)
 
 
-def _alphabet(form: str, texts: Texts, vocab_size: int | None, min_frequency: int = 1) -> list[str]:
-    """The characters to have tokens of their own, most frequent first (ties by code point)."""
+def _count_characters(form: str, texts: Texts) -> Counter[str]:
+    """How often the text has each character, a space before each sentence."""
     normalize, counts = _normalizer(form).normalize_str, Counter[str]()
     for text in texts():
         counts.update(normalize(text))
-        counts[SPACE] += 1  # each sentence begins with one
+        counts[SPACE] += 1
     counts[SPACE] += counts.pop(" ", 0)
-    ordered = sorted(counts, key=lambda c: (-counts[c], c))
-    if vocab_size is None:
-        return [c for c in ordered if counts[c] >= min_frequency or c == SPACE]
-    kept = ordered[: vocab_size - len(SPECIAL)]
-    unknown = 1 - sum(counts[c] for c in kept) / counts.total()
-    if unknown > MAX_UNKNOWN:
+    return counts
+
+
+def _by_frequency(counts: Counter[str]) -> list[str]:
+    """Most frequent first, ties by code point."""
+    return sorted(counts, key=lambda c: (-counts[c], c))
+
+
+def _alphabet(config: BpeTokenizerConfig | UnigramTokenizerConfig, texts: Texts) -> list[str]:
+    """The characters to have tokens of their own."""
+    counts, reserved = _count_characters(config.normalization, texts), len(_reserved(config))
+    kept = _by_frequency(counts)[: max(0, config.vocab_size - reserved)]
+    left_out = 1 - sum(counts[c] for c in kept) / counts.total()
+    if left_out > MAX_UNKNOWN:
+        what, fix = "would be unknown", ""
+        if config.byte_fallback:
+            what, fix = "would be spelt in bytes", ", or tokenizer.byte_fallback to false"
         raise UserError(
-            f"tokenizer.vocab_size: {vocab_size} is too small: the text has {len(counts):,} different characters, and "
-            f"{unknown:.1%} of it would be unknown; set it above {len(counts) + len(SPECIAL):,}"
+            f"tokenizer.vocab_size: {config.vocab_size} is too small: {reserved} tokens are reserved, the text has "
+            f"{len(counts):,} different characters, and {left_out:.1%} of it {what}; "
+            f"set it above {len(counts) + reserved:,}{fix}"
         )
     return kept
 
 
-def _train_bpe(
-    form: str, texts: Texts, alphabet: list[str], vocab_size: int, min_frequency: int
-) -> tokenizers.Tokenizer:
+def _reserved(config: BpeTokenizerConfig | UnigramTokenizerConfig) -> list[str]:
+    return [*SPECIAL, *(BYTES if config.byte_fallback else ())]
+
+
+def _train_bpe(config: BpeTokenizerConfig, texts: Texts) -> tokenizers.Tokenizer:
+    alphabet = _alphabet(config, texts)
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        min_frequency=min_frequency,
-        special_tokens=SPECIAL,
+        vocab_size=config.vocab_size,
+        min_frequency=config.min_frequency,
+        special_tokens=_reserved(config),
         show_progress=False,
         initial_alphabet=alphabet,
         limit_alphabet=len(alphabet),
     )
-    return _trained(models.BPE(unk_token=SPECIAL[UNK]), form, texts, trainer)
+    return _trained(models.BPE(unk_token=SPECIAL[UNK]), config, texts, trainer)
 
 
-def _train_words(form: str, texts: Texts, vocab_size: int, min_frequency: int) -> tokenizers.Tokenizer:
+def _train_words(config: WordTokenizerConfig, texts: Texts) -> tokenizers.Tokenizer:
     trainer = trainers.WordLevelTrainer(
-        vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=SPECIAL, show_progress=False
-    )
-    return _trained(models.WordLevel(unk_token=SPECIAL[UNK]), form, texts, trainer)
-
-
-def _train_unigram(form: str, texts: Texts, alphabet: list[str], vocab_size: int) -> tokenizers.Tokenizer:
-    trainer = trainers.UnigramTrainer(
-        vocab_size=vocab_size,
+        vocab_size=config.vocab_size,
+        min_frequency=config.min_frequency,
         special_tokens=SPECIAL,
+        show_progress=False,
+    )
+    return _trained(models.WordLevel(unk_token=SPECIAL[UNK]), config, texts, trainer)
+
+
+def _train_unigram(config: UnigramTokenizerConfig, texts: Texts) -> tokenizers.Tokenizer:
+    alphabet = _alphabet(config, texts)
+    trainer = trainers.UnigramTrainer(
+        vocab_size=config.vocab_size,
+        special_tokens=_reserved(config),
         unk_token=SPECIAL[UNK],
         initial_alphabet=alphabet,
         show_progress=False,
     )
-    # The library's trainer knows no unknown characters: it is not shown the ones that are to be unknown.
-    normalize, known = _normalizer(form).normalize_str, {" ", *alphabet}
+    # The library's trainer gives every character that it sees a token: it is not shown the ones that are to have none.
+    normalize, known = _normalizer(config.normalization).normalize_str, {" ", *alphabet}
     shown = lambda: ("".join(c if c in known else " " for c in normalize(text)) for text in texts())  # noqa: E731
-    return _trained(models.Unigram(), form, shown, trainer)
+    return _trained(models.Unigram(), config, shown, trainer)
 
 
-def _trained(model: models.Model, form: str, texts: Texts, trainer: trainers.Trainer) -> tokenizers.Tokenizer:
-    inner = _around(model, form)
+def _trained(
+    model: models.Model, config: AnyTokenizer, texts: Texts, trainer: trainers.Trainer
+) -> tokenizers.Tokenizer:
+    inner = _around(model, config.normalization)
     inner.train_from_iterator(texts(), trainer)
+    content = json.loads(inner.to_str())
     # The special tokens stay in the model alone: as "added tokens" they would be found in the text.
-    return tokenizers.Tokenizer.from_str(json.dumps({**json.loads(inner.to_str()), "added_tokens": []}))
+    content["added_tokens"] = []
+    if isinstance(config, BpeTokenizerConfig | UnigramTokenizerConfig):
+        content["model"]["byte_fallback"] = config.byte_fallback
+    return tokenizers.Tokenizer.from_str(json.dumps(content))

@@ -183,22 +183,35 @@ class TokenizerConfig(Config):
     """The Unicode normalisation of every text before it is cut into tokens."""
 
 
-class BpeTokenizerConfig(TokenizerConfig):
+class SubwordTokenizerConfig(TokenizerConfig):
+    """What cuts words into pieces."""
+
+    vocab_size: Annotated[int, Field(ge=100)] = 8000
+    """Tokens of the vocabulary, at the most."""
+    byte_fallback: bool = True
+    """Give each byte a token (256 of the vocabulary) and spell characters without one by the bytes of their UTF-8: no
+    character is unknown (else such a character becomes `<unk>`)."""
+
+    @model_validator(mode="after")
+    def _room_for_bytes(self) -> SubwordTokenizerConfig:
+        if self.byte_fallback and self.vocab_size < 300:
+            fix = "raise it above 260 + the characters of the text, or set byte_fallback to false"
+            raise impossible("vocab_size", f"byte fallback takes 256 of the {self.vocab_size} tokens; {fix}")
+        return self
+
+
+class BpeTokenizerConfig(SubwordTokenizerConfig):
     """Byte-pair encoding (Sennrich et al. 2016)."""
 
     kind: Literal["bpe"] = "bpe"
-    vocab_size: Annotated[int, Field(ge=100)] = 8000
-    """Tokens of the vocabulary, at the most."""
     min_frequency: Positive = 2
     """How often a pair of symbols must occur to be merged."""
 
 
-class UnigramTokenizerConfig(TokenizerConfig):
+class UnigramTokenizerConfig(SubwordTokenizerConfig):
     """Unigram language model (Kudo 2018)."""
 
     kind: Literal["unigram"]
-    vocab_size: Annotated[int, Field(ge=100)] = 8000
-    """Tokens of the vocabulary, at the most."""
 
 
 class WordTokenizerConfig(TokenizerConfig):

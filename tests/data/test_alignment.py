@@ -29,9 +29,9 @@ SECTIONS = [
     {"kind": kind, "normalization": form} | options
     for form in ("none", "nfc", "nfkc")
     for kind, options in (
-        ("bpe", {"vocab_size": 100, "min_frequency": 1}),
+        ("bpe", {"vocab_size": 400, "min_frequency": 1}),
         ("char", {}),
-        ("unigram", {"vocab_size": 100}),
+        ("unigram", {"vocab_size": 400}),
         ("word", {"min_frequency": 1}),
     )
 ]

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seq2seq.data.bpe_dropout import BpeDropout
-from seq2seq.data.tokenization import EOS, SPACE, Tokenizer, train_tokenizers
+from seq2seq.data.tokenization import BYTES, EOS, SPACE, Tokenizer, train_tokenizers
 from seq2seq.recipe import BpeTokenizerConfig
 
 TEXTS = [
@@ -40,7 +40,7 @@ Form = Literal["none", "nfc", "nfkc"]
 
 @functools.cache
 def trained(form: Form = "nfc") -> Tokenizer:
-    config = BpeTokenizerConfig(kind="bpe", vocab_size=200, min_frequency=1, normalization=form)
+    config = BpeTokenizerConfig(kind="bpe", vocab_size=450, min_frequency=1, normalization=form)
     return train_tokenizers(config, lambda: iter(TEXTS), lambda: iter(TEXTS))[0]
 
 
@@ -72,7 +72,7 @@ def test_with_nothing_merged_it_is_characters() -> None:
     cut = BpeDropout(trained(), 1.0)
     for text, ids in zip(TEXTS, pieces(trained(), TEXTS), strict=True):
         found = cut(ids, Random(1))
-        assert all(len(piece) == 1 for piece in trained().tokens(found[:-1]))
+        assert all(len(piece) == 1 for piece in trained().tokens(found[:-1]) if piece not in BYTES)
         assert trained().decode(found) == trained().decode(ids) and found[-1] == EOS, text
 
 
@@ -125,7 +125,7 @@ def test_the_distribution_is_that_of_the_papers_algorithm_1(word: str, rate: flo
 def test_it_is_the_librarys_where_no_merge_makes_another_impossible(rate: float) -> None:
     """Elsewhere the library drops fewer merges than the paper does."""
     chain = ["a ab abc abcd abcde"] * 3
-    config = BpeTokenizerConfig(kind="bpe", vocab_size=100, min_frequency=1)
+    config = BpeTokenizerConfig(kind="bpe", vocab_size=300, min_frequency=1)
     made = train_tokenizers(config, lambda: iter(chain), lambda: iter(chain))[0]
     model = json.loads(made.to_json())
     model["model"]["dropout"] = rate

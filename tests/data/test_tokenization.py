@@ -1,7 +1,9 @@
 """Tokenizers: text comes back, nothing in a text is a special token, the same text gives the same ids."""
 
 import itertools
+import json
 import os
+import re
 import subprocess
 import sys
 import unicodedata
@@ -10,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from seq2seq.data import tokenization
-from seq2seq.data.tokenization import BLANKS, EOS, SPECIAL, UNK, Tokenizer, train_tokenizers
+from seq2seq.data import tokenization, tokenizer_file
+from seq2seq.data.tokenization import BLANKS, BYTES, EOS, SPECIAL, UNK, Tokenizer, characters_seen, train_tokenizers
 from seq2seq.errors import UserError
 from seq2seq.recipe import AnyTokenizer
 
 KINDS = ["bpe", "unigram", "word", "char"]
+SUBWORDS = ["bpe", "unigram"]
 SENTENCES = [
     "The cat, the dog & the cow: 12 of them (all \"good\")!", "Don't the cats sit on the mat?", "<pad> </s> <s> <unk>",
     "Der Hund läuft über 25 Straßen – und die Katze schläft.", "Die Kühe sind müde; z.B. «sehr» müde …", "日本語の文。",
@@ -58,6 +62,7 @@ def test_text_comes_back(kind: str, text: str) -> None:
     back = tokenizer.decode(ids)
     assert all(UNK <= i < len(tokenizer) for i in ids)
     assert len(back.splitlines()) <= 1 and back == back.strip()
+    assert kind not in SUBWORDS or UNK not in ids
     if UNK not in ids:
         assert back == normalised(text).replace("\ufdd0", "▁")  # as the module says
     assert len(tokenizer.tokens(ids)) == len(ids)
@@ -95,7 +100,7 @@ def test_odd_text(kind: str) -> None:
     long = " ".join(["the"] * 10_000)
     assert tokenizer.decode(tokenizer.encode_batch([long])[0]) == long
     (ids,) = tokenizer.encode_batch(["the Ж cat"])
-    assert UNK in ids and tokenizer.decode(ids) == "the <unk> cat"
+    assert tokenizer.decode(ids) == ("the Ж cat" if kind in SUBWORDS else "the <unk> cat")
     assert len(tokenizer.encode_batch(["\ud800 half", "the"])) == 2
     assert EOS not in ids
 
@@ -127,7 +132,7 @@ def test_files_that_are_no_tokenizers(tmp_path: Path) -> None:
 
 SCRIPT = """
 import sys, hashlib, random
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from seq2seq.data.tokenization import train_tokenizers
 from seq2seq.recipe import AnyTokenizer
 chance = random.Random(3)
@@ -154,24 +159,85 @@ def test_training_is_deterministic() -> None:
 
 
 def test_joint_or_apart() -> None:
-    one, other = train(["aaa bbb"] * 9, ["ccc ddd"] * 9)
+    one, other = train(["aaa bbb"] * 9, ["ccc ddd"] * 9, byte_fallback=False)
     assert one is other and UNK not in one.encode_batch(["aaa ccc"])[0]
-    one, other = train(["aaa bbb"] * 9, ["ccc ddd"] * 9, joint=False)
+    one, other = train(["aaa bbb"] * 9, ["ccc ddd"] * 9, joint=False, byte_fallback=False)
     assert one is not other and UNK in one.encode_batch(["ccc"])[0] and UNK in other.encode_batch(["aaa"])[0]
 
 
-@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+@pytest.mark.parametrize("kind", SUBWORDS)
 def test_vocabulary_too_small_for_the_alphabet(kind: str) -> None:
     rare = ["".join(map(chr, range(0x4E00, 0x4E80)))]
-    tokenizer, _ = train([*rare, *["the cat"] * 9000], kind=kind, vocab_size=100)
+    tokenizer, _ = train([*rare, *["the cat"] * 9000], kind=kind, vocab_size=100, byte_fallback=False)
     assert len(tokenizer) == 100 and UNK not in tokenizer.encode_batch(["the cat"])[0]
-    with pytest.raises(UserError, match=r"tokenizer\.vocab_size: 100 is too small: the text has 129 different"):
-        train(rare, kind=kind, vocab_size=100)
+    with pytest.raises(UserError, match=r"vocab_size: 100 is too small: 4 tokens .* 129 different .* unknown.* 133$"):
+        train(rare, kind=kind, vocab_size=100, byte_fallback=False)
+    spelt, _ = train([*rare, *["the cat"] * 9000], kind=kind, vocab_size=300)
+    assert len(spelt) == 300
+    (ids,) = spelt.encode_batch(rare)
+    assert UNK not in ids and spelt.decode(ids) == rare[0] and any(spelt.pieces[i] in BYTES for i in ids)
+    with pytest.raises(UserError, match=r"too small: 260 tokens .* in bytes; .* 389, or tokenizer.byte_fallback"):
+        train(rare, kind=kind, vocab_size=300)
+
+
+@pytest.mark.parametrize("kind", SUBWORDS)
+def test_a_character_without_a_token_is_spelt_in_bytes(kind: str) -> None:
+    tokenizer = train(["the cat"] * 9, kind=kind)[0]
+    (ids,) = tokenizer.encode_batch(["東 cat"])
+    assert tokenizer.tokens(ids)[1:4] == ["<0xE6>", "<0x9D>", "<0xB1>"]
+    assert set(tokenizer.pieces[4:260]) == BYTES.keys() and UNK not in ids
+    without = train(["the cat"] * 9, kind=kind, byte_fallback=False)[0]
+    assert UNK in without.encode_batch(["東 cat"])[0] and not BYTES.keys() & set(without.pieces)
+
+
+@pytest.mark.parametrize("kind", SUBWORDS)
+def test_each_byte_of_a_fallback_belongs_to_its_word(kind: str) -> None:
+    text, tokenizer = "the 東京 c日t", train(["the cat"] * 9, kind=kind)[0]
+    by_word: dict[int, list[int]] = {}
+    for i, word in zip(tokenizer.encode_batch([text])[0], tokenizer.words([text])[0], strict=True):
+        by_word.setdefault(word, []).append(i)
+    assert [tokenizer.decode(ids) for ids in by_word.values()] == text.split()
+
+
+@pytest.mark.parametrize("kind", SUBWORDS)
+@given(data=st.data())
+def test_any_tokens_make_a_line(kind: str, data: st.DataObject) -> None:
+    """A model can write bytes in any order: what is no UTF-8 becomes U+FFFD, a line end a space."""
+    tokenizer = trained(kind)
+    ids = data.draw(st.lists(st.integers(0, len(tokenizer) - 1) | st.integers(4, 259)))
+    line = tokenizer.decode(ids)
+    assert line == line.strip() and "\n" not in line and line.encode().decode() == line
+    spelt = [tokenizer.pieces.index(f"<0x{byte:02X}>") for byte in b"\xe6\x9d\nA\xff"]
+    assert tokenizer.decode(spelt) == "\ufffd A\ufffd"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_library_reads_the_file_alike(kind: str, tmp_path: Path) -> None:
+    tokenizer = trained(kind)
+    tokenizer.save(tmp_path / "t.json")
+    library = tokenizers.Tokenizer.from_file(str(tmp_path / "t.json"))
+    texts = [*SENTENCES, "a 東京 ▁"]
+    assert [e.ids for e in library.encode_batch(texts)] == tokenizer.encode_batch(texts)
+    if kind in SUBWORDS:
+        assert [library.decode(ids) for ids in tokenizer.encode_batch(texts)] == [normalised(text) for text in texts]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_unknown(kind: str) -> None:
+    expected = {"word": ["東京", "qz"], "char": ["東", "京", "q", "z"]}.get(kind, [])
+    assert train(["the cat"] * 9, kind=kind)[0].unknown(" the 東京  qz 東京 cat") == expected
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("bpe", "The cadéг"), ("char", "The cadéг"), ("word", None)])
+def test_the_alphabet_of_the_training_text(kind: str, expected: str | None) -> None:
+    config = TypeAdapter[AnyTokenizer](AnyTokenizer).validate_python({"kind": kind})
+    found = characters_seen(config, lambda: iter(["The cat", "cade\u0301", "г"]))
+    assert found == (None if expected is None else "".join(sorted({*expected, "t"} - {" "})))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_little_text_gives_few_tokens_and_none_an_error(kind: str) -> None:
-    assert 5 <= len(train(["a b"], kind=kind)[0]) < 12
+    assert 5 <= len(set(train(["a b"], kind=kind)[0].pieces) - BYTES.keys()) < 12
     with pytest.raises(UserError, match=r"data\.train: the tokenizer has no text"):
         train([], kind=kind)
 
@@ -187,3 +253,89 @@ def test_large_text_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     sample = [int(text) for text in tokenization._sample(lambda: iter(texts))]
     assert len(sample) == 30 and {b - a for a, b in itertools.pairwise(sample)} == {3, 4}
     assert len(list(tokenization._sample(lambda: iter(texts[:30])))) == 30
+
+
+def test_bytes_need_room(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="byte fallback takes 256 of the 299 tokens"):
+        train(vocab_size=299)
+    assert len(train(vocab_size=100, byte_fallback=False)[0]) <= 100
+
+
+def damaged(tokenizer: Tokenizer, **changes: Any) -> str:
+    """Its JSON with parts replaced: `model__vocab=...`."""
+    content = json.loads(tokenizer.to_json())
+    for key, value in changes.items():
+        part, step = content, key.split("__")
+        for name in step[:-1]:
+            part = part[name]
+        part[step[-1]] = value
+    return json.dumps(content)
+
+
+SEQUENCE = {"type": "Sequence", "normalizers": [{"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": "x"}]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "words"),
+    [
+        ("bpe", {"normalizer": SEQUENCE}, "its normalizer is Replace and not Replace, Replace, Strip"),
+        ("bpe", {"pre_tokenizer": {"pretokenizers": [{"type": "Split"}]}}, "its pre_tokenizer is Split and not"),
+        ("word", {"decoder": {"decoders": [{"type": "Replace"}]}}, "its decoder is Replace and not"),
+        ("char", {"normalizer": None}, "tokenizer of seq2seq"),
+        ("char", {"added_tokens": [{"id": 3}]}, "it has added tokens"),
+        ("bpe", {"post_processor": {"type": "x"}}, "it has added tokens or a post-processor"),
+        ("bpe", {"model__type": "WordPiece"}, "its model is 'WordPiece' and not BPE"),
+        ("bpe", {"model__vocab": {"<pad>": 0, "<s>": 2}}, "the ids of its vocabulary are not 0, 1, 2"),
+        ("bpe", {"model__vocab": {"<pad>": 0, "<s>": "1"}}, "tokenizer of seq2seq"),
+        ("bpe", {"model__vocab": {"<pad>": 0, "": 1}, "model__merges": []}, "a piece of its vocabulary is empty"),
+        ("bpe", {"model__vocab": {"a": 0}, "model__merges": []}, "its first tokens must be <pad> <s> </s> <unk>"),
+        ("bpe", {"model__merges": [["no", "where"]]}, "its merge ['no', 'where'] is not of two pieces"),
+        ("bpe", {"model__merges": [["t", "h", "e"]]}, "its merge ['t', 'h', 'e'] is not of two"),
+        ("bpe", {"model__unk_token": "t"}, "its unknown token is not <unk>"),
+        ("unigram", {"model__unk_id": 99999}, "its unknown token is not <unk>"),
+        ("unigram", {"model__vocab": [["<pad>", float("nan")]]}, "a piece's score is no number"),
+        ("unigram", {"model__vocab": [["<pad>", 1e300]]}, "a piece's score is no number"),
+        ("unigram", {"model__vocab": [["<pad>", 0], ["<pad>", 1]]}, "a piece stands twice"),
+        ("unigram", {"model__vocab": [["<pad>", 0], [7, 1]]}, "a piece of its vocabulary is empty, or too long"),
+        ("unigram", {"model__vocab": [["<pad>", 0], ["x" * 1001, 1]]}, "a piece of its vocabulary is empty, or too"),
+    ],
+)
+def test_a_file_that_would_break_the_library(kind: str, changes: dict[str, Any], words: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(damaged(trained(kind), **changes))
+    with pytest.raises(UserError, match=re.escape(str(path)) + ": .*" + re.escape(words)):
+        Tokenizer.load(path)
+
+
+def test_patterns_of_the_file_are_not_run(tmp_path: Path) -> None:
+    """Of a file with the right steps, but other patterns: ours are used."""
+    content = json.loads(trained("bpe").to_json())
+    content["normalizer"]["normalizers"][1]["content"] = ""
+    content["normalizer"]["normalizers"][2]["pattern"] = {"Regex": "(((a{1,100}){1,100}){1,100})+$"}
+    (tmp_path / "t.json").write_text(json.dumps(content))
+    assert Tokenizer.load(tmp_path / "t.json").to_json() == trained("bpe").to_json()
+
+
+@pytest.mark.parametrize("form", ["none", "nfc", "nfkc"])
+def test_files_from_before_byte_fallback(form: str, tmp_path: Path) -> None:
+    tokenizer = train(kind="bpe", normalization=form, byte_fallback=False)[0]
+    content = json.loads(tokenizer.to_json())
+    del content["decoder"]["decoders"][0], content["model"]["byte_fallback"]
+    content["model"]["merges"] = [" ".join(merge) for merge in content["model"]["merges"]]
+    (tmp_path / "t.json").write_text(json.dumps(content))
+    loaded = Tokenizer.load(tmp_path / "t.json")
+    assert loaded.to_json() == tokenizer.to_json()
+    assert loaded.encode_batch(SENTENCES) == tokenizer.encode_batch(SENTENCES)
+
+
+def test_a_file_that_never_ends_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "t.json")
+    with pytest.raises(UserError, match=r"t\.json: cannot be read: not a regular file"):
+        Tokenizer.load(tmp_path / "t.json")
+    trained("char").save(tmp_path / "u.json")
+    monkeypatch.setattr(tokenizer_file, "MAX_BYTES", 10)
+    with pytest.raises(UserError, match=r"u\.json: .* bytes, more than 10"):
+        Tokenizer.load(tmp_path / "u.json")
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"deep\.json: "):
+        Tokenizer.load(tmp_path / "deep.json")
