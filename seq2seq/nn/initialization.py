@@ -37,6 +37,8 @@ def fill(weight: Tensor | None, config: recipe.Initializer, hidden_size: int) ->
         nn.init.uniform_(weight, -bound, bound)
     elif isinstance(config, recipe.NormalInitializerConfig):
         nn.init.normal_(weight, 0, config.deviation)
+    elif isinstance(config, recipe.VarianceScalingInitializerConfig):
+        _scale_variance(weight if weight.dim() > 1 else weight.unsqueeze(1), config)
     elif config.kind == "zeros":
         nn.init.zeros_(weight)
     elif config.kind == "ones":
@@ -59,3 +61,16 @@ def _fill_by_fan(weight: Tensor, kind: str) -> None:
         nn.init.kaiming_uniform_(weight, nonlinearity="relu")
     else:
         nn.init.kaiming_normal_(weight, nonlinearity="relu")
+
+
+def _scale_variance(weight: Tensor, config: recipe.VarianceScalingInitializerConfig) -> None:
+    outputs, inputs = weight.shape
+    fan = {"fan_in": inputs, "fan_out": outputs, "fan_avg": (inputs + outputs) / 2}[config.mode]
+    deviation = math.sqrt(config.scale / fan)
+    if config.distribution == "uniform":
+        nn.init.uniform_(weight, -math.sqrt(3) * deviation, math.sqrt(3) * deviation)
+    elif config.distribution == "untruncated_normal":
+        nn.init.normal_(weight, 0, deviation)
+    else:
+        whole = deviation / 0.87962566103423978  # cutting at two deviations leaves this share of the deviation
+        nn.init.trunc_normal_(weight, 0, whole, -2 * whole, 2 * whole)

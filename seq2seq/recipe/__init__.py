@@ -44,6 +44,7 @@ from seq2seq.recipe.cells import (
     SsruConfig,
     TransitionGruConfig,
     UniformInitializerConfig,
+    VarianceScalingInitializerConfig,
 )
 from seq2seq.recipe.data import (
     SOURCE_KEYS,

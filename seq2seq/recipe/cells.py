@@ -40,8 +40,21 @@ class NormalInitializerConfig(Config):
     """Standard deviation."""
 
 
+class VarianceScalingInitializerConfig(Config):
+    """Mean 0 and variance scale/fan (Keras's VarianceScaling; Glorot & Bengio 2010 for what it does)."""
+
+    kind: Literal["variance_scaling"]
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    """The variance of what comes out of the weights, by that of what goes in (with `mode: fan_in`)."""
+    mode: Literal["fan_in", "fan_out", "fan_avg"] = "fan_in"
+    """The fan: how many numbers go in, how many come out, or the mean of both."""
+    distribution: Literal["truncated_normal", "untruncated_normal", "uniform"] = "truncated_normal"
+    """Truncated: nothing beyond two standard deviations."""
+
+
 _Initializer = Annotated[
-    PlainInitializerConfig | UniformInitializerConfig | NormalInitializerConfig, Field(discriminator="kind")
+    PlainInitializerConfig | UniformInitializerConfig | NormalInitializerConfig | VarianceScalingInitializerConfig,
+    Field(discriminator="kind"),
 ]
 Initializer = Annotated[_Initializer, named(_Initializer)]
 

@@ -269,12 +269,25 @@ def initialized(theirs: Options, ours: Options) -> list[dict[str, Tensor]]:
         ("he_normal", {}, "he_normal", (2 / 16) ** 0.5),
         ("uniform", {"range": 0.3}, keras.initializers.RandomUniform(-0.3, 0.3), 0.3 / 3**0.5),
         ("normal", {"deviation": 0.2}, keras.initializers.RandomNormal(stddev=0.2), 0.2),
+        ("variance_scaling", {"scale": 6.0}, keras.initializers.VarianceScaling(6.0), (6 / 16) ** 0.5),
+        *(
+            (
+                "variance_scaling",
+                {"scale": 2.0, "mode": mode, "distribution": distribution},
+                keras.initializers.VarianceScaling(2.0, mode, distribution),
+                (2 / fan) ** 0.5,
+            )
+            for mode, fan in (("fan_in", 16), ("fan_out", 128), ("fan_avg", 72))
+            for distribution in ("truncated_normal", "untruncated_normal", "uniform")
+        ),
     ],
 )
 def test_random_initializers(kind: str, options: Options, theirs: Any, deviation: float) -> None:
     for made in initialized({"kernel_initializer": theirs}, {"kernel_initializer": {"kind": kind, **options}}):
         kernel = made["kernel"]
         assert abs(kernel.std() / deviation - 1) < 0.08 and abs(kernel.mean()) < 0.1 * deviation
+        kind = str(options.get("distribution", kind))
+        assert kind != "truncated_normal" or kernel.abs().max() < 2.28 * deviation  # 2 deviations of the uncut normal
         assert "uniform" not in kind or 0.97 < kernel.abs().max() / (3**0.5 * deviation) <= 1
 
 
