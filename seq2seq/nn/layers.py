@@ -10,12 +10,12 @@ from typing import Any, TypedDict, Unpack
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from seq2seq import recipe
 from seq2seq.errors import UserError
-from seq2seq.nn.cells import State, make_cell
+from seq2seq.nn.blocks import checked
+from seq2seq.nn.cells import Cell, State, make_cell
 from seq2seq.nn.layer import Layer, SequenceMask, dropout_mask
 from seq2seq.nn.regularization import constrain, penalty_of, weight_penalty
 
@@ -102,6 +102,9 @@ class RecurrentLayer(nn.Module):
         unroll: bool = False,
     ) -> None:
         super().__init__()
+        for name, size in (("units", units), ("input_size", input_size)):
+            if size < 1:
+                raise UserError(f"{name}: must be at least 1, not {size}")
         given = {
             "use_bias": use_bias, "kernel_initializer": kernel_initializer,
             "recurrent_initializer": recurrent_initializer, "bias_initializer": bias_initializer,
@@ -111,7 +114,9 @@ class RecurrentLayer(nn.Module):
             "bias_constraint": bias_constraint,
         }  # fmt: skip
         cell = {**cell, **{name: value for name, value in given.items() if value is not None}}
-        self.config = config = _checked({"cell": cell, "hidden_size": units, "recurrent_dropout": recurrent_dropout})
+        self.config = config = checked(
+            recipe.StackConfig, {"cell": cell, "hidden_size": units, "recurrent_dropout": recurrent_dropout}
+        )
         if not 0 <= dropout < 1:
             raise UserError(f"dropout: must be at least 0 and less than 1, not {dropout}")
         self.units, self.input_size, self.dropout = units, input_size, dropout
@@ -121,6 +126,11 @@ class RecurrentLayer(nn.Module):
         if unroll:
             self.layer.cell.fused = False
         self._state: State | None = None
+
+    @property
+    def cell(self) -> Cell:
+        """One step, and its weights: kernel [gates * units, inputs], recurrent_kernel [gates * units, units], bias."""
+        return self.layer.cell
 
     def forward(
         self,
@@ -160,7 +170,7 @@ class RecurrentLayer(nn.Module):
             outputs: what the layer gave, for the activity regularizer: its sum divided by the batch size, as in Keras.
         """
         weights = weight_penalty(self)
-        total = self.layer.cell.kernel.new_zeros(()) if weights is None else weights
+        total = self.cell.kernel.new_zeros(()) if weights is None else weights
         activity = self.layer.activity_regularizer
         return total if activity is None or outputs is None else total + penalty_of(outputs, activity) / len(outputs)
 
@@ -323,13 +333,3 @@ class Bidirectional(nn.Module):
         if self.merge_mode is None:
             return forward, backward
         return ((forward + backward) / (2 if self.merge_mode == "ave" else 1),)
-
-
-def _checked(options: dict[str, Any]) -> recipe.StackConfig:
-    """The layer's options, checked as those of a recipe are."""
-    try:
-        return recipe.StackConfig.model_validate(options)
-    except ValidationError as error:
-        names = {"hidden_size": "units"}
-        found = {names.get(str(fault["loc"][-1]), str(fault["loc"][-1])): fault["msg"] for fault in error.errors()}
-        raise UserError("\n".join(f"{name}: {message}" for name, message in found.items())) from None
