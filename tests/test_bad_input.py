@@ -67,8 +67,8 @@ SETTINGS = [
     ("model.decoder.attention={kind: luong_dot, size: 5}", "model.decoder.attention.size: unknown key"),
     ("decoding.length_penalty={kind: average, alpha: 1.0}", "decoding.length_penalty.alpha: unknown key"),
     ("training.schedule={kind: constant, factor: 0.5}", "training.schedule.factor: unknown key"),
-    ("data.valid.weight=2.0", "data.valid.weight: a weight has no effect outside the training data; remove it"),
-    ("data.test.toy.weight=2.0", "data.test.toy.weight: a weight has no effect"),
+    ("data.valid.weight=2.0", "data.valid.weight: has no effect outside the training data; remove it"),
+    ("data.test.toy.weight=2.0", "data.test.toy.weight: has no effect"),
     ("model.encoder.attention={kind: bahdanau}", "model.encoder.attention: unknown key"),
     ("data.train={tsv: x, src_field: en}", "data.train.src_field: unknown key; the keys here are weight, tsv"),
     ("data.train={files: 'x.{lang}', tsv: y}", "data.train.tsv: unknown key; the keys here are weight, files"),
@@ -123,7 +123,7 @@ SETTINGS = [
     ("seed=!!int x", "seed: 'x' is no int that can be read"),
     ("seed=!!bool x", "seed: 'x' is no bool that can be read"),
     ("seed=!!python/object:os.system x", "seed: the tag !!python/object:os.system; recipes hold plain values only"),
-    (f"seed={'1' * 5000}", "is no int that can be read"),
+    (f"seed={'1' * 5000}", "seed: a value of 5,000 characters; 4,096 are the most"),
     (f"seed={'[' * 2000}", "too deep"),
     ("seed=*a", "(seed=*a): not valid YAML: found undefined alias"),
     ("data.filter={[a, b]: 3}", "data.filter: a key must be one word"),
@@ -174,16 +174,19 @@ SETTINGS = [
         "model.decoder.input_feeding: the context is an input already",
     ),
     ("model.embedding.tie=all tokenizer.joint=false", "model.embedding.tie: `all` needs one vocabulary"),
-    ("training.bpe_dropout=0.1", "training.bpe_dropout: a tokenizer of kind word has no merges to drop; use kind bpe"),
+    (
+        "training.bpe_dropout=0.1",
+        "training.bpe_dropout: has no effect with a tokenizer of kind word, which has no merges to drop; use kind bpe",
+    ),
     (
         "training.guided_alignment=0.1",
         "training.guided_alignment: there are no alignments; name a file of them beside a source",
     ),
     (
         "data.train.alignments=train.align",
-        "data.train.0.alignments: without effect while training.guided_alignment is 0",
+        "data.train.alignments: has no effect while training.guided_alignment is 0",
     ),
-    ("data.valid.alignments=x", "data.valid.alignments: alignments have no effect outside the training data"),
+    ("data.valid.alignments=x", "data.valid.alignments: has no effect outside the training data"),
     ("data.train={tsv: x, alignments: y}", "data.train.alignments: unknown key; the keys here are weight, tsv"),
     (
         f"{GUIDED} model.decoder.attention.kind=none model.decoder.input_feeding=false",
@@ -195,7 +198,7 @@ SETTINGS = [
     ),
     (
         f"{GUIDED} tokenizer.kind=bpe training.bpe_dropout=0.1",
-        "training.guided_alignment: bpe_dropout cuts aligned words anew each time; set one of them to 0",
+        "training.guided_alignment: bpe_dropout splits aligned words differently each time; set one of them to 0",
     ),
     (
         "training.guided_alignment=0.1 training.minimum_risk.after_epochs=1 model.decoder.layers=1",
@@ -242,7 +245,7 @@ data:
 RECIPES = [
     ("", "a recipe is a mapping of keys"),
     ("- a\n- b\n", "a recipe is a mapping of keys"),
-    ("name: x\nname: y\n", ":2: name: this key stands twice; remove one"),
+    ("name: x\nname: y\n", ":2: name: duplicate key; remove one"),
     (
         "name: [x\n",
         ":1: not valid YAML: the bracket opened at column 7 is not closed up to line 2: expected ','",
@@ -271,7 +274,7 @@ RECIPES = [
     (GOOD + "training:\n  max_epochs: b\n  max_steps: c\n", ":8: training.max_epochs: must be an integer, not 'b'\n"),
     (
         GOOD.replace("valid: {builtin: cldr}", "valid:\n    builtin: cldr\n    weight: 3.0"),
-        ":8: data.valid.weight: a weight has no effect",
+        ":8: data.valid.weight: has no effect",
     ),
     (GOOD + "  tset: {}\n", ":7: data.tset: unknown key; did you mean `test`?"),
     (

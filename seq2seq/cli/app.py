@@ -104,7 +104,7 @@ def load(recipe: str, settings: list[str] | None) -> Recipe:
 @contextlib.contextmanager
 def naming_variables(recipe: str) -> Iterator[None]:
     """Where data is missing, name the variables by which the recipe would have looked elsewhere."""
-    from seq2seq.recipe.file import variables_left_to_default
+    from seq2seq.recipe.reader import variables_left_to_default
 
     try:
         yield

@@ -1,7 +1,7 @@
 """The recipe's schema: the only place where a recipe key is defined, documented and defaulted.
 
 Each part of the program receives its own section (an immutable, typed object), never the
-whole recipe and never a dictionary. `recipe_file.py` reads YAML into these classes.
+whole recipe and never a dictionary. `file.py` reads YAML into these classes.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from seq2seq.recipe.attention import (
     NoAttentionConfig,
     ScaledDotAttentionConfig,
 )
-from seq2seq.recipe.base import Config, FileName, impossible, suggestion
+from seq2seq.recipe.base import Config, Faults, FileName, PathName, rule
 from seq2seq.recipe.cells import (
-    ELEMENTWISE,
     AnyCell,
     CellConfig,
     Constraint,
     CustomCellConfig,
+    ElementwiseConfig,
     GruConfig,
     Initializer,
     LstmConfig,
@@ -110,7 +110,7 @@ class Recipe(Config):
 
     name: FileName
     """The experiment's name, and its run folder's (runs/NAME)."""
-    output_dir: str = ""
+    output_dir: PathName = ""
     """The run folder, counted from where the command is run. Default: runs/NAME."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     """Of every random choice."""
@@ -134,31 +134,43 @@ class Recipe(Config):
             return {**data, "output_dir": data.get("output_dir") or f"runs/{data['name']}"}
         return data
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Recipe:
-        if self.training.bpe_dropout > 0 and self.tokenizer.kind != "bpe":
-            raise impossible(
-                "training.bpe_dropout", f"a tokenizer of kind {self.tokenizer.kind} has no merges to drop; use kind bpe"
-            )
-        if self.model.embedding.tie == "all" and not self.tokenizer.joint:
-            raise impossible(
-                "model.embedding.tie",
-                "`all` needs one vocabulary for both languages; set tokenizer.joint to true, or tie: decoder",
-            )
-        self._check_alignments()
-        return self
+    @rule
+    def _has_merges_to_drop(self) -> Faults:
+        if self.tokenizer.kind != "bpe":
+            why = f"with a tokenizer of kind {self.tokenizer.kind}, which has no merges to drop; use kind bpe"
+            yield from self.without_effect("training.bpe_dropout", why)
 
-    def _check_alignments(self) -> None:
+    @rule
+    def _has_one_vocabulary(self) -> Faults:
+        if self.model.embedding.tie == "all" and not self.tokenizer.joint:
+            message = "`all` needs one vocabulary for both languages; set tokenizer.joint to true, or tie: decoder"
+            yield "model.embedding.tie", message
+
+    @rule
+    def _has_dropout_to_compare(self) -> Faults:
+        model, forcing = self.model, self.training.teacher_forcing
+        samples = forcing.kind != "constant" or forcing.ratio < 1
+        if not (model.encoder.drops or model.decoder.drops or model.embedding.word_dropout or samples):
+            why = "where nothing is dropped: both passes are the same; set model.decoder.dropout, or remove it"
+            yield from self.without_effect("training.r_drop", why)
+
+    @rule
+    def _has_test_sets_to_score(self) -> Faults:
+        if not self.data.test:
+            for key in ("metrics", "bootstrap"):
+                yield from self.without_effect(f"evaluation.{key}", "without test sets; name some in data.test")
+
+    @rule
+    def _aligns(self) -> Faults:
         """Alignments and what they guide: neither has an effect without the other."""
         aligned = [i for i, file in enumerate(self.data.alignments) if file is not None]
         if self.training.guided_alignment == 0:
-            if aligned:
-                message = "without effect while training.guided_alignment is 0; set that (0.1), or remove this"
-                raise impossible(f"data.train.{aligned[0]}.alignments", message)
-            return
-        if not aligned:
+            for i in aligned:
+                message = "has no effect while training.guided_alignment is 0; set that (0.1), or remove this"
+                yield f"data.train.{i}.alignments", message
+        elif not aligned:
             message = "there are no alignments; name a file of them beside a source: data.train.0.alignments"
-            raise impossible("training.guided_alignment", message)
-        kind = self.model.decoder.attention.kind
-        if kind in ("none", "last_state"):
-            raise impossible("training.guided_alignment", f"attention {kind} has no weights to guide; use another")
+            yield "training.guided_alignment", message
+        elif self.model.decoder.attention.kind in ("none", "last_state"):
+            kind = self.model.decoder.attention.kind
+            yield "training.guided_alignment", f"attention {kind} has no weights to guide; use another"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seq2seq.recipe.base import Config, Positive, named
+from seq2seq.recipe.base import Config, Size, named
 
 
 class NoAttentionConfig(Config):
@@ -25,7 +25,7 @@ class BahdanauAttentionConfig(Config):
     """Additive: v . tanh(W q + U k) (Bahdanau et al. 2015, section 3.1)."""
 
     kind: Literal["bahdanau"]
-    size: Positive | None = None
+    size: Size | None = None
     """Units of the scoring layer. Default: the decoder's hidden size."""
 
 
@@ -45,7 +45,7 @@ class LocalAttentionConfig(Config):
     """Around a predicted position, by `general` scores (Luong et al. 2015, section 3.2, local-p)."""
 
     kind: Literal["local_p"]
-    window: Positive = 10
+    window: Annotated[int, Field(gt=0, le=10_000)] = 10
     """D: positions seen on each side of the predicted one."""
 
 
@@ -53,7 +53,7 @@ class MultiHeadAttentionConfig(Config):
     """Several views side by side (Vaswani et al. 2017, section 3.2.2; additive: RNMT+, Chen et al. 2018)."""
 
     kind: Literal["multi_head"]
-    heads: Positive = 4
+    heads: Annotated[int, Field(gt=0, le=1024)] = 4
     """Views; they must divide the encoder's outputs evenly."""
     score: Literal["scaled_dot", "additive"] = "scaled_dot"
     """How each view scores."""
@@ -63,9 +63,9 @@ class LocationAttentionConfig(Config):
     """Additive, and by where the last step looked (Chorowski et al. 2015, equations 8 and 9)."""
 
     kind: Literal["location"]
-    filters: Positive = 10
+    filters: Annotated[int, Field(gt=0, le=10_000)] = 10
     """Patterns looked for in the last step's weights."""
-    reach: Positive = 3
+    reach: Annotated[int, Field(gt=0, le=1000)] = 3
     """Source positions on each side that a filter spans."""
 
 

@@ -1,12 +1,18 @@
-"""What every section of a recipe has in common, and the errors that they raise."""
+"""What every section of a recipe has in common: strict types, bounds, and rules about combinations of keys.
+
+Whether a recipe is valid depends on its values alone, never on whether a default was written out: so
+what is read can be written and read again.
+"""
 
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any, get_args
+import functools
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Self, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from seq2seq.languages import CODE
 
@@ -29,12 +35,6 @@ PEER_NAMES = {
     "mrt": "minimum_risk",
 }  # fmt: skip
 
-# What users look for in other sections than those that have it here.
-ELSEWHERE = {
-    "dropout": "model.encoder.dropout and model.decoder.dropout are for the stacks, model.embedding.word_dropout for "
-    "words, training.bpe_dropout for merges of BPE",
-}
-
 
 def suggestion(word: str, known: list[str]) -> str:
     """`; did you mean `x`?`, or an empty string where nothing known is near `word`."""
@@ -43,36 +43,79 @@ def suggestion(word: str, known: list[str]) -> str:
     return f"; did you mean `{near[0]}`?" if near else ""
 
 
-def impossible(key: str, message: str) -> PydanticCustomError:
-    """An error about a combination of keys, placed at `key` (dotted, counted from the section that raises it)."""
-    return PydanticCustomError("combination", "{message}", {"message": message, "key": key})
+Faults = Iterator[tuple[str, str]]
+"""What is wrong with a section: keys, dotted and counted from it, and messages."""
+
+_Rule = TypeVar("_Rule", bound=Callable[[Any], Faults])
+
+
+def rule(method: _Rule) -> _Rule:
+    """Mark a method of a section that gives faults in combinations of its keys, or of keys below it."""
+    setattr(method, "is_rule", True)  # noqa: B010
+    return method
+
+
+SHAPE_ONLY = "shape only"
+"""As the context of a validation: without the rules."""
 
 
 class Config(BaseModel):
-    """A part of the recipe: strictly typed, finite numbers, immutable, no unknown keys."""
+    """A part of the recipe: strictly typed, finite numbers, immutable, no unknown keys, obeying its rules."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
 
-    @model_validator(mode="before")
     @classmethod
-    def _refuse_unknown_keys(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            known = list(cls.model_fields)
-            for key in data:
-                if key not in cls.model_fields:
-                    elsewhere = f"; {ELSEWHERE[key]}" if key in ELSEWHERE else ""
-                    hint = elsewhere or suggestion(str(key), known) or f"; the keys here are {', '.join(known)}"
-                    raise PydanticCustomError("unknown_key", "unknown key{hint}", {"hint": hint, "key": str(key)})
-        return data
+    def rules(cls) -> list[Callable[[Any], Faults]]:
+        """The methods marked as rules."""
+        methods = [getattr(cls, name) for name in dir(cls) if not name.startswith(("__", "model_"))]
+        return [method for method in methods if getattr(method, "is_rule", False)]
+
+    def without_effect(self, key: str, why: str) -> Faults:
+        """A fault where `key`, which changes nothing here, is set: neither its default nor a value that says "off"."""
+        *sections, name = key.split(".")
+        config = functools.reduce(getattr, sections, self)
+        value, default = getattr(config, name), type(config).model_fields[name].default
+        off = value is None or value in (0, False) or getattr(value, "kind", None) == "none"
+        if value != default and not off:
+            yield key, f"has no effect {why}"
+
+    @model_validator(mode="after")
+    def _obey_rules(self, info: ValidationInfo) -> Self:
+        if info.context == SHAPE_ONLY:
+            return self
+        faults = [fault for each in self.rules() for fault in each(self)]
+        if faults:
+            errors = [InitErrorDetails(type=_combination(*fault), input=None) for fault in faults]
+            raise ValidationError.from_exception_data(type(self).__name__, errors)
+        return self
 
 
-Positive = Annotated[int, Field(gt=0)]
-Count = Annotated[int, Field(ge=0)]
+def _combination(key: str, message: str) -> PydanticCustomError:
+    return PydanticCustomError("combination", "{key}: {message}", {"key": key, "message": message})
+
+
+def _fits_the_file_system(path: str) -> str:
+    longest = max((len(name.encode("utf-8", "replace")) for name in path.split("/")), default=0)
+    if longest > 255 or len(path) > 1000:
+        what = f"has a name of {longest:,} bytes" if longest > 255 else f"has {len(path):,} characters"
+        raise PydanticCustomError(
+            "path", "{message}", {"message": f"{what}; file systems allow 255 a name, and 1,000 are allowed here"}
+        )
+    return path
+
+
+Positive = Annotated[int, Field(gt=0, le=10**9)]
+Count = Annotated[int, Field(ge=0, le=10**9)]
+Size = Annotated[int, Field(gt=0, le=65_536)]
+Depth = Annotated[int, Field(gt=0, le=100)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
-Language = Annotated[str, Field(pattern=CODE)]
+Factor = Annotated[float, Field(ge=0, le=1000)]
+LearningRate = Annotated[float, Field(gt=0, le=1000)]
+Language = Annotated[str, Field(pattern=CODE, max_length=35)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+PathName = Annotated[str, AfterValidator(_fits_the_file_system)]
 
 
 def named(union: Any, default: type[Config] | None = None) -> BeforeValidator:
@@ -82,29 +125,19 @@ def named(union: Any, default: type[Config] | None = None) -> BeforeValidator:
         union: of the sections, each with its `kind`.
         default: the one that is meant where none is said.
     """
-    configs = [getattr(member, "__origin__", member) for member in get_args(get_args(union)[0])]
 
     def with_kind(value: Any) -> Any:
         if isinstance(value, str):
             return {"kind": value}
-        if isinstance(value, dict):
-            value = value if default is None else {"kind": default.model_fields["kind"].default, **value}
-            _refuse_keys_of_other_kinds(value, configs)
+        if isinstance(value, dict) and default is not None:
+            return {"kind": default.model_fields["kind"].default, **value}
         return value
 
     return BeforeValidator(with_kind, json_schema_input_type=union | str)
 
 
-def _refuse_keys_of_other_kinds(value: dict[str, Any], configs: list[type[Config]]) -> None:
-    """A key that only another kind has is not misspelt: say whose it is."""
-    own = next((config for config in configs if value.get("kind") in _kinds(config)), None)
-    for key in value if own else ():
-        kinds = [kind for config in configs if key in config.model_fields for kind in _kinds(config)]
-        if own and kinds and key not in own.model_fields:
-            known = f"the keys of kind {value['kind']} are {', '.join(own.model_fields)}"
-            hint = f"; kind {' or '.join(kinds)} has it; {known}"
-            raise PydanticCustomError("unknown_key", "unknown key{hint}", {"hint": hint, "key": key})
-
-
-def _kinds(config: type[Config]) -> tuple[str, ...]:
-    return get_args(config.model_fields["kind"].annotation)
+def sections_of(annotation: Any) -> list[type[Config]]:
+    """The sections that may stand where a key has this annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, Config):
+        return [annotation]
+    return list(dict.fromkeys(config for part in get_args(annotation) for config in sections_of(part)))

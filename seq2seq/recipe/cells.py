@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag
 
-from seq2seq.recipe.base import Config, Positive, impossible, named
+from seq2seq.recipe.base import Config, Depth, Factor, Faults, named, rule
 
 Activation = Literal[
     "tanh", "relu", "identity", "sigmoid", "hard_sigmoid", "elu", "selu", "gelu", "silu", "softplus", "softsign"
@@ -28,7 +28,7 @@ class UniformInitializerConfig(Config):
     """Uniform between -range and range."""
 
     kind: Literal["uniform"]
-    range: Annotated[float, Field(gt=0)] | None = None
+    range: Annotated[float, Field(gt=0, le=1000)] | None = None
     """null: 1/sqrt(hidden size), as torch's recurrent layers."""
 
 
@@ -36,7 +36,7 @@ class NormalInitializerConfig(Config):
     """Normal with mean 0."""
 
     kind: Literal["normal"]
-    deviation: Annotated[float, Field(gt=0)] = 0.05
+    deviation: Annotated[float, Field(gt=0, le=1000)] = 0.05
     """Standard deviation."""
 
 
@@ -62,17 +62,22 @@ Initializer = Annotated[_Initializer, named(_Initializer)]
 class RegularizerConfig(Config):
     """Added to the loss of each update: l1 * sum |w| + l2 * sum w^2."""
 
-    l1: Annotated[float, Field(ge=0)] = 0.0
+    l1: Factor = 0.0
     """Factor of the sum of absolute values; 0: none."""
-    l2: Annotated[float, Field(ge=0)] = 0.0
+    l2: Factor = 0.0
     """Factor of the sum of squares; 0: none."""
+
+    @rule
+    def _penalises(self) -> Faults:
+        if self.l1 == 0 and self.l2 == 0:
+            yield "l2", "0 as l1 is: there is no penalty; set one of them, or remove this section"
 
 
 class MaxNormConfig(Config):
     """The weights into each unit are scaled down to this norm where they exceed it (Srivastava et al. 2014)."""
 
     kind: Literal["max_norm"]
-    max: Annotated[float, Field(gt=0)] = 2.0
+    max: Annotated[float, Field(gt=0, le=1e6)] = 2.0
     """The largest norm."""
 
 
@@ -112,6 +117,20 @@ class CellConfig(Config):
     bias_constraint: Constraint | None = None
     """Imposed after each update; the bias counts as the weights into one unit."""
 
+    @property
+    def recurs(self) -> bool:
+        """Whether h_{t-1} is multiplied by a W_h."""
+        return True
+
+    @rule
+    def _acts_on_weights(self) -> Faults:
+        for part in ("initializer", "regularizer", "constraint"):
+            if not self.use_bias:
+                yield from self.without_effect(f"bias_{part}", "with use_bias: false; remove it")
+            if not self.recurs:
+                kind = self.kind  # type: ignore[attr-defined]
+                yield from self.without_effect(f"recurrent_{part}", f"on {kind}, which has no W_h; remove it")
+
 
 class RnnConfig(CellConfig):
     """Simple RNN (Elman 1990): h_t = act(x_t W_x + h_{t-1} W_h + b)."""
@@ -129,7 +148,7 @@ class LstmConfig(CellConfig):
     """act in the equations."""
     recurrent_activation: Activation = "sigmoid"
     """Of the gates."""
-    forget_bias: float = 1.0
+    forget_bias: Annotated[float, Field(ge=-100, le=100)] = 1.0
     """Added to the forget gate's first bias (Gers et al. 2000; Jozefowicz et al. 2015)."""
     peephole: bool = False
     """The gates see the cell state (Gers & Schmidhuber 2000; Graves 2013, equations 7 to 11)."""
@@ -138,11 +157,10 @@ class LstmConfig(CellConfig):
     layer_norm: bool = False
     """Layer normalisation (Ba et al. 2016, equations 20 to 22)."""
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> LstmConfig:
-        if self.forget_bias != 0 and not self.use_bias and "forget_bias" in self.model_fields_set:
-            raise impossible("forget_bias", "without a bias there is none to begin with; remove it, or use_bias: true")
-        return self
+    @rule
+    def _begins_with_a_bias(self) -> Faults:
+        if not self.use_bias:
+            yield from self.without_effect("forget_bias", "with use_bias: false; remove it")
 
 
 class GruConfig(CellConfig):
@@ -167,13 +185,22 @@ class TransitionGruConfig(CellConfig):
     """act in the equations."""
     recurrent_activation: Activation = "sigmoid"
     """Of the gates."""
-    transitions: Positive = 1
+    transitions: Depth = 1
     """GRU steps without an input after the first."""
     layer_norm: bool = False
     """Layer normalisation (Ba et al. 2016, supplement)."""
 
 
-class SruConfig(CellConfig):
+class ElementwiseConfig(CellConfig):
+    """Cells without a product of the last state: what acts on W_h has nothing to act on."""
+
+    @property
+    def recurs(self) -> bool:
+        """No."""
+        return False
+
+
+class SruConfig(ElementwiseConfig):
     """Simple recurrent unit (Lei et al. 2018): no product with h_{t-1}; its gates see c_{t-1} element by element."""
 
     kind: Literal["sru"]
@@ -181,19 +208,19 @@ class SruConfig(CellConfig):
     """The gates' view of c_{t-1}. Without it all steps are computed at once, by a parallel scan."""
 
 
-class SsruConfig(CellConfig):
+class SsruConfig(ElementwiseConfig):
     """Simpler simple recurrent unit (Kim et al. 2019): one gate, no product with h_{t-1}."""
 
     kind: Literal["ssru"]
 
 
-class MinGruConfig(CellConfig):
+class MinGruConfig(ElementwiseConfig):
     """Minimal GRU (Feng et al. 2024): its gate does not see h_{t-1}."""
 
     kind: Literal["mingru"]
 
 
-class MinLstmConfig(CellConfig):
+class MinLstmConfig(ElementwiseConfig):
     """Minimal LSTM (Feng et al. 2024): its gates do not see h_{t-1} and sum to 1."""
 
     kind: Literal["minlstm"]
@@ -202,9 +229,9 @@ class MinLstmConfig(CellConfig):
 class CustomCellConfig(CellConfig):
     """A cell of your own: `kind: my_module:MyCell` (see docs/cells.md)."""
 
-    kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    kind: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=200)]
     """Python module and class; the module is looked for where the command is run, then among installed packages."""
-    options: dict[str, str | int | float | bool] = {}
+    options: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], str | int | float | bool] = {}
     """Given to the class by name."""
 
 
@@ -226,6 +253,3 @@ _Cell = Annotated[
     Discriminator(_cell_kind),
 ]
 AnyCell = Annotated[_Cell, named(_Cell, LstmConfig)]
-
-ELEMENTWISE = (SruConfig, SsruConfig, MinGruConfig, MinLstmConfig)
-"""Cells without a product of the last state: what acts on W_h has nothing to act on."""

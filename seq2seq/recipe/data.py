@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from seq2seq.recipe.base import Config, Count, FileName, Language, Positive, impossible, named
+from seq2seq.recipe.base import Config, Faults, FileName, Language, PathName, Positive, named, rule
+
+Column = Annotated[int, Field(ge=0, le=10_000)]
+VocabularySize = Annotated[int, Field(ge=100, le=1_000_000)]
 
 
 class SourceConfig(Config):
@@ -19,42 +22,40 @@ class SourceConfig(Config):
 class FilesSourceConfig(SourceConfig):
     """Two text files, one sentence a line; `.gz`, `.bz2` and `.xz` are read as they are."""
 
-    files: str | list[str]
+    files: PathName | list[PathName]
     """A pattern with `{lang}` in it (`corpus.{lang}`), or a list of two: the source's and the target's file."""
-    alignments: str | None = None
+    alignments: PathName | None = None
     """Word alignments in the Pharaoh format, a line a pair: `0-0 1-2` links words (what stands between blanks) 0 and 0,
     1 and 2, the source's first. For `training.guided_alignment`; training data only."""
 
-    @model_validator(mode="after")
-    def _pattern(self) -> FilesSourceConfig:
+    @rule
+    def _two_files(self) -> Faults:
         if isinstance(self.files, str) and "{lang}" not in self.files:
-            raise impossible("files", "the pattern needs `{lang}` where the language goes, as in `corpus.{lang}`")
+            yield "files", "the pattern needs `{lang}` where the language goes, as in `corpus.{lang}`"
         if isinstance(self.files, list) and len(self.files) != 2:
-            raise impossible("files", f"the list needs two files, the source's and the target's, not {len(self.files)}")
-        return self
+            yield "files", f"the list needs two files, the source's and the target's, not {len(self.files)}"
 
 
 class TsvSourceConfig(SourceConfig):
     """One file of tab-separated columns, without quoting."""
 
-    tsv: str
+    tsv: PathName
     """The file."""
-    src_column: Count = 0
+    src_column: Column = 0
     """The source's column, from 0."""
-    tgt_column: Count = 1
+    tgt_column: Column = 1
     """The target's column, from 0."""
 
-    @model_validator(mode="after")
-    def _two_columns(self) -> TsvSourceConfig:
+    @rule
+    def _two_columns(self) -> Faults:
         if self.src_column == self.tgt_column:
-            raise impossible("tgt_column", f"the source is column {self.src_column} too; name another column")
-        return self
+            yield "tgt_column", f"the source is column {self.src_column} too; name another column"
 
 
 class JsonlSourceConfig(SourceConfig):
     """One JSON object a line."""
 
-    jsonl: str
+    jsonl: PathName
     """The file."""
     src_field: str | None = None
     """The source's field; dots reach into objects (`translation.en`). Default: the source language."""
@@ -65,7 +66,7 @@ class JsonlSourceConfig(SourceConfig):
 class HubSourceConfig(SourceConfig):
     """A data set of the Hugging Face hub, or one saved in a local folder (`save_to_disk`, or data files)."""
 
-    hub: str
+    hub: PathName
     """The name on the hub (`bentrevett/multi30k`), or a folder."""
     config: str | None = None
     """The configuration's name, where the data set has several."""
@@ -84,7 +85,7 @@ class BuiltinSourceConfig(SourceConfig):
 
     builtin: Literal["cldr"]
     """The generator."""
-    pairs: Positive | None = None
+    pairs: Annotated[int, Field(gt=0, le=10_000_000)] | None = None
     """How many sentence pairs. Default: 40,000 for training, 1,000 for validation and for a test set."""
     split: Literal["train", "valid", "test"] | None = None
     """Which of the three disjoint parts. Default: by where this source stands in the recipe."""
@@ -121,9 +122,9 @@ def _one_is_a_list(sources: Any) -> Any:
 class FilterConfig(Config):
     """What is dropped from the training data; validation and test sets are never filtered."""
 
-    max_length: Positive | None = 100
+    max_length: Annotated[int, Field(gt=0, le=100_000)] | None = 100
     """Longest sentence kept, in tokens of the tokenizer, on either side."""
-    max_length_ratio: Annotated[float, Field(gt=1)] | None = 4.0
+    max_length_ratio: Annotated[float, Field(gt=1, le=1000)] | None = 4.0
     """Largest ratio kept of the longer side's tokens to the shorter side's."""
     deduplicate: bool = True
     """Drop pairs seen before."""
@@ -153,20 +154,28 @@ class DataConfig(Config):
         """What a source of the training data is called: `data.train` where it is the only one."""
         return f"data.train.{i}" if len(self.train) > 1 else "data.train"
 
-    @model_validator(mode="after")
-    def _check(self) -> DataConfig:
-        if not self.train:
-            raise impossible("train", "the list is empty; name at least one source of training data")
+    @rule
+    def _two_languages(self) -> Faults:
         if self.src.lower() == self.tgt.lower():
-            raise impossible("tgt", f"source and target are the same language, {self.src}; a translator needs two")
-        for key, source in [("valid", self.valid), *((f"test.{name}", source) for name, source in self.test.items())]:
-            if source.weight != 1:
-                raise impossible(f"{key}.weight", "a weight has no effect outside the training data; remove it")
-            if isinstance(source, FilesSourceConfig) and source.alignments is not None:
-                raise impossible(
-                    f"{key}.alignments", "alignments have no effect outside the training data; remove them"
-                )
-        return self
+            yield "tgt", f"source and target are the same language, {self.src}; a translator needs two"
+
+    @rule
+    def _has_training_data(self) -> Faults:
+        if not self.train:
+            yield "train", "the list is empty; name at least one source of training data"
+
+    @rule
+    def _scores_plain_text(self) -> Faults:
+        yield from self._not_for_training("valid", self.valid)
+        for name, source in self.test.items():
+            yield from self._not_for_training(f"test.{name}", source)
+
+    @staticmethod
+    def _not_for_training(key: str, source: SourceConfig) -> Faults:
+        if source.weight != 1:
+            yield f"{key}.weight", "has no effect outside the training data; remove it"
+        if isinstance(source, FilesSourceConfig) and source.alignments is not None:
+            yield f"{key}.alignments", "has no effect outside the training data; remove it"
 
     @property
     def alignments(self) -> list[str | None]:
@@ -186,18 +195,17 @@ class TokenizerConfig(Config):
 class SubwordTokenizerConfig(TokenizerConfig):
     """What cuts words into pieces."""
 
-    vocab_size: Annotated[int, Field(ge=100)] = 8000
+    vocab_size: VocabularySize = 8000
     """Tokens of the vocabulary, at the most."""
     byte_fallback: bool = True
     """Give each byte a token (256 of the vocabulary) and spell characters without one by the bytes of their UTF-8: no
     character is unknown (else such a character becomes `<unk>`)."""
 
-    @model_validator(mode="after")
-    def _room_for_bytes(self) -> SubwordTokenizerConfig:
+    @rule
+    def _room_for_bytes(self) -> Faults:
         if self.byte_fallback and self.vocab_size < 300:
             fix = "raise it above 260 + the characters of the text, or set byte_fallback to false"
-            raise impossible("vocab_size", f"byte fallback takes 256 of the {self.vocab_size} tokens; {fix}")
-        return self
+            yield "vocab_size", f"byte fallback takes 256 of the {self.vocab_size} tokens; {fix}"
 
 
 class BpeTokenizerConfig(SubwordTokenizerConfig):
@@ -218,7 +226,7 @@ class WordTokenizerConfig(TokenizerConfig):
     """Words and punctuation marks; rare ones become `<unk>`."""
 
     kind: Literal["word"]
-    vocab_size: Annotated[int, Field(ge=100)] = 30000
+    vocab_size: VocabularySize = 30000
     """Tokens of the vocabulary, at the most."""
     min_frequency: Positive = 2
     """How often a word must occur to enter the vocabulary."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from seq2seq.recipe.base import Config, Positive, impossible, named
+from seq2seq.recipe.base import Config, Faults, named, rule
 
 
 class NoPenaltyConfig(Config):
@@ -26,7 +26,12 @@ class WuPenaltyConfig(Config):
 
     kind: Literal["wu"] = "wu"
     alpha: Annotated[float, Field(ge=0, le=5)] = 1.0
-    """The exponent: 0 favours short translations as no penalty does; the larger, the longer they become."""
+    """The exponent: the larger, the longer translations become."""
+
+    @rule
+    def _penalises(self) -> Faults:
+        if self.alpha == 0:
+            yield "alpha", "0 is no penalty; set kind: none"
 
 
 _Penalty = Annotated[NoPenaltyConfig | AveragePenaltyConfig | WuPenaltyConfig, Field(discriminator="kind")]
@@ -36,9 +41,9 @@ AnyPenalty = Annotated[_Penalty, named(_Penalty, WuPenaltyConfig)]
 class MaxLengthConfig(Config):
     """Longest translation: `ratio` times the source's tokens, plus `offset`."""
 
-    ratio: Annotated[float, Field(ge=0)] = 1.5
+    ratio: Annotated[float, Field(ge=0, le=100)] = 1.5
     """Tokens of the translation for each token of the source."""
-    offset: Positive = 10
+    offset: Annotated[int, Field(gt=0, le=10_000)] = 10
     """Tokens on top of that."""
 
 
@@ -52,6 +57,12 @@ class DecodingConfig(Config):
     max_length: MaxLengthConfig = MaxLengthConfig()
     """Where a translation is cut off."""
 
+    @rule
+    def _compares(self) -> Faults:
+        if self.beam_size == 1:
+            why = "with beam_size 1, where nothing is compared; set it to none (length_penalty=none), or remove it"
+            yield from self.without_effect("length_penalty", why)
+
 
 class EvaluationConfig(Config):
     """How test sets are scored, with sacreBLEU."""
@@ -61,8 +72,7 @@ class EvaluationConfig(Config):
     bootstrap: Annotated[int, Field(ge=0, le=100_000)] = 1000
     """Resamplings behind the 95 % intervals; 0: no intervals."""
 
-    @model_validator(mode="after")
-    def _each_once(self) -> EvaluationConfig:
+    @rule
+    def _each_once(self) -> Faults:
         if len(set(self.metrics)) != len(self.metrics):
-            raise impossible("metrics", "a metric is named twice; name each once")
-        return self
+            yield "metrics", "a metric is named twice; name each once"

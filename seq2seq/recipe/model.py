@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from seq2seq.recipe.attention import AnyAttention, LuongAttentionConfig, MultiHeadAttentionConfig
-from seq2seq.recipe.base import Config, Positive, Rate, impossible, named
+from seq2seq.recipe.base import Config, Depth, Faults, PathName, Rate, Size, named, rule
 from seq2seq.recipe.cells import (
-    ELEMENTWISE,
     Activation,
     AnyCell,
+    ElementwiseConfig,
     Initializer,
     LstmConfig,
     PlainInitializerConfig,
@@ -23,26 +23,25 @@ from seq2seq.recipe.cells import (
 class EmbeddingConfig(Config):
     """Token embeddings."""
 
-    size: Positive = 256
+    size: Size = 256
     """Numbers of a token's vector."""
     tie: Literal["none", "decoder", "all"] = "decoder"
     """Share the target embedding with the output layer (`decoder`), and with the source embedding too (`all`)."""
     word_dropout: Rate = 0.0
     """Chance that a token's whole embedding is zeroed in training (Gal & Ghahramani 2016)."""
-    src_vectors: str | None = None
+    src_vectors: PathName | None = None
     """Text file of word vectors (word2vec, GloVe, fastText) that the source embedding begins with."""
-    tgt_vectors: str | None = None
+    tgt_vectors: PathName | None = None
     """The same for the target embedding."""
     frozen: bool = False
     """Do not train the embeddings that begin with vectors (nor an output layer tied to them)."""
 
-    @model_validator(mode="after")
-    def _vectors(self) -> EmbeddingConfig:
+    @rule
+    def _vectors(self) -> Faults:
         if self.frozen and not (self.src_vectors or self.tgt_vectors):
-            raise impossible("frozen", "there are no vectors to keep; name src_vectors or tgt_vectors")
+            yield "frozen", "there are no vectors to keep; name src_vectors or tgt_vectors"
         if self.tie == "all" and self.tgt_vectors:
-            raise impossible("tgt_vectors", "with `tie: all` there is one embedding; name its file as src_vectors")
-        return self
+            yield "tgt_vectors", "with `tie: all` there is one embedding; name its file as src_vectors"
 
 
 class StackConfig(Config):
@@ -50,9 +49,9 @@ class StackConfig(Config):
 
     cell: AnyCell = LstmConfig()
     """The recurrent unit: a name, or a section with its `kind` and options."""
-    layers: Positive = 1
+    layers: Depth = 1
     """Layers of the stack."""
-    hidden_size: Positive = 512
+    hidden_size: Size = 512
     """Numbers of a hidden state (of each direction)."""
     connections: Literal["plain", "residual", "highway", "dense"] = "plain"
     """What a layer gives on: h; x + h (He et al. 2016); a learned mixture (Srivastava et al. 2015); [x; h]
@@ -75,20 +74,27 @@ class StackConfig(Config):
         above = input_size if self.connections == "dense" else 0
         return above + self.hidden_size * directions * (self.layers if self.connections == "dense" else 1)
 
-    @model_validator(mode="after")
-    def _acts(self) -> StackConfig:
+    @property
+    def drops(self) -> bool:
+        """Whether something is left to chance in training."""
+        return any((self.dropout, self.recurrent_dropout, self.weight_dropout, self.zoneout))
+
+    @rule
+    def _has_something_to_drop(self) -> Faults:
         for key in ("recurrent_dropout", "weight_dropout"):
-            if getattr(self, key) > 0 and isinstance(self.cell, ELEMENTWISE):
-                raise impossible(key, f"{self.cell.kind} has no product of h_{{t-1}} to drop from; remove it")
+            if isinstance(self.cell, ElementwiseConfig):
+                yield from self.without_effect(key, f"on {self.cell.kind}, which has no W_h; remove it")
+
+    @rule
+    def _has_layers_to_connect(self) -> Faults:
         if self.connections in ("residual", "highway") and self.layers == 1:
-            raise impossible("connections", f"{self.connections} needs layers: 2 or more")
-        return self
+            yield "connections", f"{self.connections} needs layers: 2 or more"
 
 
 class ProjectionConfig(Config):
     """A layer on top of the encoder: its outputs and its last state become act(V h + b)."""
 
-    size: Positive | None = None
+    size: Size | None = None
     """Size of each output; null: the encoder's hidden size."""
     activation: Activation = "tanh"
     """act in the equation; tanh: the summary c of Cho et al. 2014; identity: RNMT+ (Chen et al. 2018)."""
@@ -97,7 +103,7 @@ class ProjectionConfig(Config):
 class EncoderConfig(StackConfig):
     """Reads the source sentence."""
 
-    hidden_size: Positive = 256
+    hidden_size: Size = 256
     """Numbers of a hidden state, of each direction."""
     direction: Literal[
         "forward", "backward", "bidirectional", "bidirectional_first", "alternating", "bidirectional_alternating"
@@ -120,15 +126,18 @@ class EncoderConfig(StackConfig):
         pair = ("f", "b") if self.direction == "alternating" else ("fb", "bf")
         return [pair[layer % 2] for layer in range(self.layers)]
 
-    @model_validator(mode="after")
-    def _deep_enough(self) -> EncoderConfig:
-        if self.layers == 1 and self.direction in ("bidirectional_first", "alternating", "bidirectional_alternating"):
-            raise impossible("direction", f"{self.direction} needs layers: 2 or more")
-        if self.connections == "dense" and self.direction not in ("forward", "backward", "bidirectional"):
-            raise impossible("connections", f"dense layers and direction {self.direction} do not go together")
+    @rule
+    def _deep_enough(self) -> Faults:
+        if self.direction in ("bidirectional_first", "alternating", "bidirectional_alternating"):
+            if self.layers == 1:
+                yield "direction", f"{self.direction} needs layers: 2 or more"
+            if self.connections == "dense":
+                yield "connections", f"dense layers and direction {self.direction} do not go together"
+
+    @rule
+    def _can_project(self) -> Faults:
         if self.connections == "dense" and self.projection:
-            raise impossible("projection", "dense layers' outputs and last states differ in size; remove it")
-        return self
+            yield "projection", "dense layers' outputs and last states differ in size; remove it"
 
 
 ReadoutInput = Literal["state", "previous_state", "context", "token"]
@@ -144,11 +153,10 @@ class ReadoutConfig(Config):
     """What is joined: the top layer's state, its state of the step before, the attention's context, the embedding of
     the last token. null: state and context, for maxout the token too."""
 
-    @model_validator(mode="after")
-    def _once_each(self) -> ReadoutConfig:
+    @rule
+    def _once_each(self) -> Faults:
         if self.inputs and len(set(self.inputs)) < len(self.inputs):
-            raise impossible("inputs", "one of them is there twice; remove it")
-        return self
+            yield "inputs", "one of them is there twice; remove it"
 
 
 class DecoderConfig(StackConfig):
@@ -177,33 +185,28 @@ class DecoderConfig(StackConfig):
         token: list[ReadoutInput] = ["token"] if self.readout.kind == "maxout" else []
         return ["state", *context, *token]
 
-    @model_validator(mode="after")
-    def _looks(self) -> DecoderConfig:
-        kind = self.attention.kind
-        if kind == "none" and self.input_feeding:
-            raise impossible("input_feeding", "there is nothing to feed with attention none; set it to false")
-        if kind == "none" and self.attend != "top":
-            raise impossible("attend", "there is no attention; remove it")
-        if self.attend == "first" and self.layers == 1:
-            raise impossible("attend", "`first` needs layers: 2 or more; use top")
-        if self.attend == "within" and not isinstance(self.cell, TransitionGruConfig):
-            raise impossible("attend", f"`within` needs cell: transition_gru, not {self.cell.kind}; use top")
+    @rule
+    def _looks(self) -> Faults:
+        if self.attention.kind == "none":
+            yield from self.without_effect("input_feeding", "with attention none; set it to false")
+            yield from self.without_effect("attend", "with attention none; remove it")
         if self.attend in ("previous", "within") and self.input_feeding:
-            raise impossible(
-                "input_feeding", f"the context is an input already with `attend: {self.attend}`; set it to false"
-            )
-        return self
+            message = f"the context is an input already with `attend: {self.attend}`; set it to false"
+            yield "input_feeding", message
+        if self.attend == "first" and self.layers == 1:
+            yield "attend", "`first` needs layers: 2 or more; use top"
+        if self.attend == "within" and not isinstance(self.cell, TransitionGruConfig):
+            yield "attend", f"`within` needs cell: transition_gru, not {self.cell.kind}; use top"
 
-    @model_validator(mode="after")
-    def _reads_out(self) -> DecoderConfig:
+    @rule
+    def _reads_out(self) -> Faults:
         inputs = self.readout_inputs
         if self.attention.kind == "none" and "context" in inputs:
-            raise impossible("readout.inputs", "there is no context with attention none; remove it")
+            yield "readout.inputs", "there is no context with attention none; remove it"
         if self.attention.kind != "none" and self.attend == "top" and "context" not in inputs:
-            raise impossible("readout.inputs", "with `attend: top` the context acts through the readout; add context")
+            yield "readout.inputs", "with `attend: top` the context acts through the readout; add context"
         if self.readout.kind == "none" and self.connections == "dense":
-            raise impossible("readout.kind", "dense layers leave too many numbers for the output layer; use linear")
-        return self
+            yield "readout.kind", "dense layers leave too many numbers for the output layer; use linear"
 
 
 class ModelConfig(Config):
@@ -239,79 +242,80 @@ class ModelConfig(Config):
             return sum(sizes.get(name, decoder.hidden_size) for name in decoder.readout_inputs)
         return decoder.hidden_size if embedding.tie == "none" else embedding.size
 
-    @model_validator(mode="after")
-    def _begins_with_differences(self) -> ModelConfig:
-        if isinstance(self.initializer, PlainInitializerConfig) and self.initializer.kind in (
-            "identity",
-            "zeros",
-            "ones",
-        ):
-            message = f"{self.initializer.kind} gives tokens that training cannot tell apart; use uniform, or normal"
-            raise impossible("initializer", message)
-        return self
+    @rule
+    def _begins_with_differences(self) -> Faults:
+        first = self.initializer
+        if isinstance(first, PlainInitializerConfig) and first.kind in ("identity", "zeros", "ones"):
+            yield "initializer", f"{first.kind} gives tokens that training cannot tell apart; use uniform, or normal"
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> ModelConfig:
+    @rule
+    def _sees_the_source(self) -> Faults:
+        if self.decoder.attention.kind == "none" and self.bridge == "zero":
+            message = "with attention none and bridge zero the decoder never sees the source; use project or copy"
+            yield "bridge", message
+
+    @rule
+    def _compares_like_with_like(self) -> Faults:
         decoder = self.decoder
-        if decoder.attention.kind == "none" and self.bridge == "zero":
-            raise impossible(
-                "bridge", "with attention none and bridge zero the decoder never sees the source; use project or copy"
-            )
         if decoder.attention.kind == "luong_dot" and (decoder.connections == "dense" or decoder.attend == "first"):
-            raise impossible("decoder.attention.kind", "luong_dot compares plain top states only; use luong_general")
-        if decoder.attention.kind == "luong_dot" and self.memory_size != decoder.hidden_size:
-            raise impossible(
+            yield "decoder.attention.kind", "luong_dot compares plain top states only; use luong_general"
+        elif decoder.attention.kind == "luong_dot" and self.memory_size != decoder.hidden_size:
+            yield (
                 "decoder.attention.kind",
                 f"luong_dot needs encoder outputs ({self.memory_size} numbers) as long as the decoder's states "
                 f"({decoder.hidden_size}); set decoder.hidden_size to {self.memory_size}, or use luong_general",
             )
         if isinstance(decoder.attention, MultiHeadAttentionConfig) and self.memory_size % decoder.attention.heads:
-            raise impossible(
+            yield (
                 "decoder.attention.heads",
                 f"the heads must divide the encoder's outputs ({self.memory_size} numbers) evenly; "
                 f"{decoder.attention.heads} do not",
             )
-        if self.bridge == "copy":
-            self._check_copy()
-        if self.bridge == "project_backward" and "b" not in self.encoder.directions[-1]:
-            raise impossible("bridge", "the top encoder layer reads forward only; use project")
-        if self.bridge == "project_backward" and self.encoder.projection:
-            raise impossible("bridge", "encoder.projection leaves no state of the backward direction; use project")
-        if self.encoder.projection and decoder.attention.kind == "none" and self.bridge == "copy":
-            raise impossible("encoder.projection", "nothing sees it with attention none and bridge copy; remove it")
-        self._check_connections()
-        self._check_readout()
-        return self
 
-    def _check_readout(self) -> None:
+    @rule
+    def _projects(self) -> Faults:
+        encoder = self.encoder
+        if self.bridge == "project_backward" and encoder.projection:
+            yield "bridge", "encoder.projection leaves no state of the backward direction; use project"
+        elif self.bridge == "project_backward" and "b" not in encoder.directions[-1]:
+            yield "bridge", "the top encoder layer reads forward only; use project"
+        if encoder.projection and self.decoder.attention.kind == "none" and self.bridge == "copy":
+            yield "encoder.projection", "nothing sees it with attention none and bridge copy; remove it"
+
+    @rule
+    def _fits_the_embeddings(self) -> Faults:
         if self.embedding.tie != "none" and self.output_size != self.embedding.size:
-            raise impossible(
+            yield (
                 "decoder.readout",
                 f"none gives the output layer {self.output_size} numbers, but it is tied to embeddings of "
                 f"{self.embedding.size}; use linear, or embedding.tie: none",
             )
 
-    def _check_connections(self) -> None:
+    @rule
+    def _connects(self) -> Faults:
         """A connection acts where a layer's input is as long as its output; of a decoder's two layers the upper is."""
         encoder = self.encoder
         joined = encoder.direction != "bidirectional_alternating"
         widths = [encoder.hidden_size * (len(d) if joined else 1) for d in encoder.directions]
         acts = any(below == above for below, above in itertools.pairwise([self.embedding.size, *widths]))
         if encoder.connections in ("residual", "highway") and not acts:
-            raise impossible(
+            yield (
                 "encoder.connections",
                 f"{encoder.connections} never acts: no layer's input is as long as its output "
                 f"({' -> '.join(map(str, [self.embedding.size, *widths]))} numbers); add a layer, or use plain",
             )
 
-    def _check_copy(self) -> None:
+    @rule
+    def _can_copy(self) -> Faults:
+        if self.bridge != "copy":
+            return
         encoder, decoder = self.encoder, self.decoder
         sizes = {encoder.hidden_size * len(directions) for directions in encoder.directions}
         states = " or ".join(str(size) for size in sorted(sizes))
         one = f"{encoder.cell.kind} x {encoder.layers} of {states}"
         other = f"{decoder.cell.kind} x {decoder.layers} of {decoder.hidden_size}"
         if one != other:
-            raise impossible(
+            yield (
                 "bridge",
                 "copy needs an encoder and a decoder of the same cell, depth and state size, "
                 f"but they are {one} and {other}; use project",

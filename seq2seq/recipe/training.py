@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from seq2seq.recipe.base import Config, Count, Positive, Rate, impossible, named
+from seq2seq.recipe.base import Config, Count, Factor, Faults, LearningRate, Positive, Rate, named, rule
 
 
 class BatchConfig(Config):
     """How sentences are put together for one optimizer step."""
 
-    tokens: Positive = 1500
+    tokens: Annotated[int, Field(gt=0, le=1_000_000)] = 1500
     """Budget of a batch: its sentences times the longest of them, in tokens with padding."""
-    accumulate: Positive = 1
+    accumulate: Annotated[int, Field(gt=0, le=10_000)] = 1
     """Batches whose gradients are accumulated for one step."""
     curriculum_epochs: Count = 0
     """First epochs whose batches come from short to long, not in random order (Kocmi & Bojar 2017)."""
@@ -25,7 +25,7 @@ class AdamConfig(Config):
     """Adam (Kingma & Ba 2015)."""
 
     kind: Literal["adam"] = "adam"
-    learning_rate: Annotated[float, Field(gt=0)] = 0.002
+    learning_rate: LearningRate = 0.002
     """Learning rate at its highest, after the warm-up; the schedule lowers it."""
     betas: Annotated[list[Rate], Field(min_length=2, max_length=2)] = [0.9, 0.98]
     """Decay of the running means of the gradient and of its square."""
@@ -35,7 +35,7 @@ class AdamWConfig(AdamConfig):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
 
     kind: Literal["adamw"]  # type: ignore[assignment]
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    weight_decay: Factor = 0.01
     """Each step makes every weight smaller by this share of it, times the learning rate."""
 
 
@@ -43,7 +43,7 @@ class SgdConfig(Config):
     """Stochastic gradient descent."""
 
     kind: Literal["sgd"]
-    learning_rate: Annotated[float, Field(gt=0)] = 0.5
+    learning_rate: LearningRate = 0.5
     """Learning rate at its highest, after the warm-up; the schedule lowers it."""
     momentum: Rate = 0.0
     """Share of the last step that is made again; 0: none."""
@@ -110,7 +110,7 @@ class LinearForcingConfig(Config):
     """The chance falls in a straight line (scheduled sampling: Bengio et al. 2015, section 2.4)."""
 
     kind: Literal["linear"]
-    end: Annotated[float, Field(ge=0, le=1)] = 0.5
+    end: Rate = 0.5
     """Chance from `steps` on; it begins at 1."""
     steps: Positive = 5000
     """Steps over which it falls."""
@@ -120,7 +120,7 @@ class InverseSigmoidForcingConfig(Config):
     """The chance is k / (k + exp(step / k)) (scheduled sampling: Bengio et al. 2015, section 2.4)."""
 
     kind: Literal["inverse_sigmoid"]
-    k: Annotated[float, Field(ge=1)] = 1000.0
+    k: Annotated[float, Field(ge=1, le=1e9)] = 1000.0
     """The larger, the later and the slower the chance falls: it is a half at step k * ln(k)."""
 
 
@@ -136,13 +136,13 @@ class MinimumRiskConfig(Config):
 
     after_epochs: Positive = 10
     """First epochs, with the token loss. Early stopping may end training within them: see its patience."""
-    samples: Positive = 8
+    samples: Annotated[int, Field(gt=0, le=1000)] = 8
     """Translations sampled of each source; the same one twice counts once."""
-    alpha: Annotated[float, Field(gt=0)] = 0.005
+    alpha: Annotated[float, Field(gt=0, le=1000)] = 0.005
     """Sharpness of the distribution over the candidates, in proportion to p(translation)^alpha."""
     reference: bool = True
     """Whether the reference is among the candidates."""
-    max_length_ratio: Annotated[float, Field(ge=1)] = 1.5
+    max_length_ratio: Annotated[float, Field(ge=1, le=100)] = 1.5
     """Longest sample: so many times the reference's tokens."""
     token_weight: Rate = 0.0
     """Share of the token loss in a weighted sum with the risk (Edunov et al. 2018)."""
@@ -152,11 +152,10 @@ class MinimumRiskConfig(Config):
         """Candidates of a source, at the most: so many fewer sources fill a batch, and the memory."""
         return self.samples + self.reference
 
-    @model_validator(mode="after")
-    def _compares(self) -> MinimumRiskConfig:
+    @rule
+    def _compares(self) -> Faults:
         if self.samples == 1 and not self.reference:
-            raise impossible("samples", "one candidate alone leaves nothing to choose; set reference to true, or 2")
-        return self
+            yield "samples", "one candidate alone leaves nothing to choose; set reference to true, or 2"
 
 
 class EarlyStoppingConfig(Config):
@@ -196,22 +195,22 @@ class TrainingConfig(Config):
     bpe_dropout: Rate = 0.0
     """Chance that a merge is passed over where a word of the training data is cut into pieces, anew each time
     (Provilkov et al. 2020); needs a tokenizer of kind bpe."""
-    r_drop: Annotated[float, Field(ge=0)] = 0.0
+    r_drop: Factor = 0.0
     """Weight of the divergence between two passes with different dropout (R-Drop: Liang et al. 2021); costs twice."""
-    guided_alignment: Annotated[float, Field(ge=0)] = 0.0
+    guided_alignment: Factor = 0.0
     """Weight of the cross-entropy of the attention against given word alignments (guided alignment: Chen et al. 2016),
     the mean over the target tokens that are aligned; needs `alignments` beside a source of `data.train`."""
     minimum_risk: MinimumRiskConfig | None = None
     """In the last epochs, the BLEU of sampled translations in place of the token loss; null: the token loss alone."""
-    clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
+    clip_norm: Annotated[float, Field(gt=0, le=1e9)] | None = 1.0
     """Longest gradient, by its norm over all weights (Pascanu et al. 2013); null: no clipping."""
-    ema_decay: Rate | None = 0.998
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = 0.998
     """The model kept is a running mean of the weights with this decay a step; null: the weights themselves."""
     max_epochs: Positive = 20
     """Passes over the training data, at the most."""
     max_steps: Positive | None = None
     """Maximum number of optimizer steps; null: as many as the epochs hold."""
-    budget: Annotated[str, Field(pattern=r"^[0-9]+([.][0-9]+)?[smh]$")] | None = None
+    budget: Annotated[str, Field(pattern=r"^[0-9]+([.][0-9]+)?[smh]$", max_length=12)] | None = None
     """Longest time of training with its validations: 90s, 20m, 1.5h. The schedule falls to its end within it. A run
     that a budget ends depends on the machine's speed."""
     validate_every: Positive | None = None
@@ -225,20 +224,31 @@ class TrainingConfig(Config):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 where this machine multiplies faster in it, with fp32 weights; else fp32."""
 
-    @model_validator(mode="after")
-    def _reaches_minimum_risk(self) -> TrainingConfig:
+    @rule
+    def _reaches_minimum_risk(self) -> Faults:
         if self.minimum_risk is not None and self.minimum_risk.after_epochs >= self.max_epochs:
-            message = f"training ends before, with max_epochs {self.max_epochs}; set it lower"
-            raise impossible("minimum_risk.after_epochs", message)
-        return self
+            yield "minimum_risk.after_epochs", f"training ends before, with max_epochs {self.max_epochs}; set it lower"
 
-    @model_validator(mode="after")
-    def _can_be_guided(self) -> TrainingConfig:
+    @rule
+    def _lowers_the_rate_before_it_stops(self) -> Faults:
+        waits = self.schedule.patience if isinstance(self.schedule, PlateauScheduleConfig) else None
+        ends = self.early_stopping.patience
+        if waits is not None and ends is not None and waits + 1 >= ends:
+            fix = f"set it below {ends - 1}" if ends > 1 else "use another schedule"
+            message = f"never acts: training ends after {ends} validations without a new best; {fix}, or raise"
+            yield "schedule.patience", f"{message} training.early_stopping.patience"
+
+    @rule
+    def _orders_its_epochs(self) -> Faults:
+        if self.batch.curriculum_epochs > self.max_epochs:
+            yield "batch.curriculum_epochs", f"training ends before, with max_epochs {self.max_epochs}; set it lower"
+
+    @rule
+    def _can_be_guided(self) -> Faults:
         if self.guided_alignment > 0 and self.bpe_dropout > 0:
-            raise impossible("guided_alignment", "bpe_dropout cuts aligned words anew each time; set one of them to 0")
+            yield "guided_alignment", "bpe_dropout splits aligned words differently each time; set one of them to 0"
         if self.guided_alignment > 0 and self.minimum_risk is not None:
-            raise impossible("guided_alignment", "sampled translations have no alignments; remove it, or minimum_risk")
-        return self
+            yield "guided_alignment", "sampled translations have no alignments; remove it, or minimum_risk"
 
     def minimum_risk_in(self, epoch: int) -> MinimumRiskConfig | None:
         """How the risk is minimised in an epoch (from 0); None: the token loss is."""

@@ -13,7 +13,7 @@ from seq2seq.errors import UserError
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.file import dump_recipe, load_recipe
 
-RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").rglob("*.yaml"))
 SMALL_DATA = {"src": "en", "tgt": "de", "train": {"builtin": "cldr"}, "valid": {"builtin": "cldr"}}
 SMALL = "name: x\ndata:\n  src: en\n  tgt: de\n  train: {builtin: cldr}\n  valid: {builtin: cldr}\n"
 
@@ -155,6 +155,7 @@ def test_settings_create_sections_and_reach_list_entries(tmp_path: Path) -> None
     recipe = load(
         tmp_path,
         "evaluation: {metrics: [bleu, ter]}\n",
+        "data.test={t: {builtin: cldr}}",
         "training.early_stopping.patience=3",
         "data.train.1={builtin: cldr, pairs: 9}",
         "evaluation.metrics.1=chrf",
@@ -230,5 +231,5 @@ def test_duplicate_keys_are_refused_at_every_level(place: str, tmp_path: Path) -
         "data.": "data:\n  src: en\n  src: de\n",
         "tokenizer.": "tokenizer: {kind: bpe, kind: word}\n",
     }[place]
-    with pytest.raises(UserError, match=rf":\d+: {place}\w+: this key stands twice"):
+    with pytest.raises(UserError, match=rf":\d+: {place}\w+: duplicate key"):
         load(tmp_path, text=text)
