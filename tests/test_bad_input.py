@@ -56,7 +56,7 @@ SETTINGS = [
     # options of another kind: they would have no effect
     (
         "training.optimizer.momentum=0.9",
-        "momentum: unknown key; kind sgd has it; the keys of kind adam are kind, ",
+        "momentum: unknown key; kind sgd or rmsprop has it; the keys of kind adam are kind, ",
     ),
     (
         "model.encoder.cell={kind: gru, forget_bias: 2.0}",
@@ -81,7 +81,7 @@ SETTINGS = [
     ("model.decoder.attention.kind=dot", "did you mean `luong_dot`?"),
     (
         "training.optimizer.kind=adm",
-        "training.optimizer.kind: must be one of adam, adamw, sgd, not 'adm'; did you mean",
+        "training.optimizer.kind: must be one of adam, adamw, sgd, adadelta, rmsprop, adagrad, not 'adm'; did you mean",
     ),
     ("training.schedule.kind=noam", "did you mean `inverse_sqrt`?"),
     ("tokenizer.kind=sentencepiece", "tokenizer.kind: must be one of bpe, unigram, word, char"),

@@ -59,11 +59,19 @@ def wait_for_checkpoint(run: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
+PAPERS = [
+    "training.normalization=sentences",
+    "training.optimizer={kind: adagrad, learning_rate: 0.05}",
+    "training.switch_optimizer={after_steps: 12, optimizer: {kind: sgd, learning_rate: 0.1, momentum: 0.5}}",
+    "training.schedule={kind: exponential, after: 0.5, every: 0.5}",
+]
 CUT_ANEW = ["tokenizer={kind: bpe, vocab_size: 300}", "training.bpe_dropout=0.2"]
 
 
 @pytest.mark.parametrize(
-    "settings", [[], ["training.batch.accumulate=3"], CUT_ANEW], ids=["plain", "accumulated", "cut anew"]
+    "settings",
+    [[], ["training.batch.accumulate=3"], CUT_ANEW, PAPERS],
+    ids=["plain", "accumulated", "cut anew", "papers"],
 )
 def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path, settings: list[str]) -> None:
     recipe = write_toy(tmp_path)

@@ -84,6 +84,8 @@ from seq2seq.recipe.model import (
     StackConfig,
 )
 from seq2seq.recipe.training import (
+    AdadeltaConfig,
+    AdagradConfig,
     AdamConfig,
     AdamWConfig,
     AnyForcing,
@@ -95,12 +97,15 @@ from seq2seq.recipe.training import (
     ConstantScheduleConfig,
     CosineScheduleConfig,
     EarlyStoppingConfig,
+    ExponentialScheduleConfig,
     InverseSigmoidForcingConfig,
     InverseSqrtScheduleConfig,
     LinearForcingConfig,
     MinimumRiskConfig,
     PlateauScheduleConfig,
+    RmspropConfig,
     SgdConfig,
+    SwitchConfig,
     TrainingConfig,
 )
 

@@ -77,7 +77,7 @@ class StackConfig(Config):
     @property
     def drops(self) -> bool:
         """Whether something is left to chance in training."""
-        return any((self.dropout, self.recurrent_dropout, self.weight_dropout, self.zoneout))
+        return any((self.dropout, self.input_dropout, self.recurrent_dropout, self.weight_dropout, self.zoneout))
 
     @rule
     def _has_something_to_drop(self) -> Faults:

@@ -29,6 +29,8 @@ class AdamConfig(Config):
     """Learning rate at its highest, after the warm-up; the schedule lowers it."""
     betas: Annotated[list[Rate], Field(min_length=2, max_length=2)] = [0.9, 0.98]
     """Decay of the running means of the gradient and of its square."""
+    epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-8
+    """Added to the root of the mean square, so that small gradients make small steps."""
 
 
 class AdamWConfig(AdamConfig):
@@ -49,8 +51,57 @@ class SgdConfig(Config):
     """Share of the last step that is made again; 0: none."""
 
 
-_Optimizer = Annotated[AdamConfig | AdamWConfig | SgdConfig, Field(discriminator="kind")]
+class AdadeltaConfig(Config):
+    """Adadelta (Zeiler 2012), as Cho et al. 2014 and Bahdanau et al. 2015 trained."""
+
+    kind: Literal["adadelta"]
+    learning_rate: LearningRate = 1.0
+    """Learning rate at its highest, after the warm-up; 1 is the paper's algorithm."""
+    rho: Rate = 0.95
+    """Decay of the running means of the squares of gradients and steps."""
+    epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-6
+    """Added to both means: the first steps are the gradient times its root."""
+
+
+class RmspropConfig(Config):
+    """RMSprop (Tieleman & Hinton 2012)."""
+
+    kind: Literal["rmsprop"]
+    learning_rate: LearningRate = 0.001
+    """Learning rate at its highest, after the warm-up; the schedule lowers it."""
+    rho: Rate = 0.9
+    """Decay of the running mean of the gradient's square."""
+    momentum: Rate = 0.0
+    """Share of the last step that is made again; 0: none."""
+    epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-8
+    """Added to the root of the mean square."""
+
+
+class AdagradConfig(Config):
+    """Adagrad (Duchi et al. 2011): the gradient over the root of the sum of its squares so far."""
+
+    kind: Literal["adagrad"]
+    learning_rate: LearningRate = 0.01
+    """Learning rate at its highest, after the warm-up; the schedule lowers it."""
+    initial: Factor = 0.0
+    """What the sum of squares begins with: the larger, the smaller the first steps."""
+    epsilon: Annotated[float, Field(gt=0, le=1)] = 1e-10
+    """Added to the root of the sum."""
+
+
+_Optimizer = Annotated[
+    AdamConfig | AdamWConfig | SgdConfig | AdadeltaConfig | RmspropConfig | AdagradConfig, Field(discriminator="kind")
+]
 AnyOptimizer = Annotated[_Optimizer, named(_Optimizer, AdamConfig)]
+
+
+class SwitchConfig(Config):
+    """Another optimizer from a step on (Adam, then SGD: GNMT, Wu et al. 2016)."""
+
+    after_steps: Positive
+    """Steps with the first optimizer."""
+    optimizer: AnyOptimizer
+    """The one from then on; the schedule goes on with its learning rate."""
 
 
 class ConstantScheduleConfig(Config):
@@ -91,8 +142,33 @@ class PlateauScheduleConfig(Config):
     """Validations without a new best that are waited for."""
 
 
+class ExponentialScheduleConfig(Config):
+    """Falls by `factor` again and again from some point on: halved each half epoch after 5 (Sutskever et al. 2014),
+    each epoch after 8 (Luong et al. 2015)."""
+
+    kind: Literal["exponential"]
+    warmup_steps: Count = 0
+    """Steps over which the rate grows linearly from 0."""
+    unit: Literal["epochs", "steps"] = "epochs"
+    """What `after` and `every` count."""
+    after: Annotated[float, Field(ge=0, le=1e9)] = 5.0
+    """Where the rate begins to fall."""
+    every: Annotated[float, Field(gt=0, le=1e9)] = 1.0
+    """How long the rate takes to fall by `factor`."""
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """What the rate is multiplied by."""
+    staircase: bool = True
+    """At once, at `after` and each time that `every` has passed since; false: little by little from `after` on."""
+    final: Rate = 0.0
+    """What is left of the rate at the least, as a share of it."""
+
+
 _Schedule = Annotated[
-    ConstantScheduleConfig | InverseSqrtScheduleConfig | CosineScheduleConfig | PlateauScheduleConfig,
+    ConstantScheduleConfig
+    | InverseSqrtScheduleConfig
+    | CosineScheduleConfig
+    | PlateauScheduleConfig
+    | ExponentialScheduleConfig,
     Field(discriminator="kind"),
 ]
 AnySchedule = Annotated[_Schedule, named(_Schedule, CosineScheduleConfig)]
@@ -186,10 +262,15 @@ class TrainingConfig(Config):
     """How many sentences make a step, and in which order they come."""
     optimizer: AnyOptimizer = AdamConfig()
     """What makes a step of the gradient."""
+    switch_optimizer: SwitchConfig | None = None
+    """Another one for the later steps; null: one for all."""
     schedule: AnySchedule = CosineScheduleConfig()
     """The learning rate's course over the training."""
     label_smoothing: Rate = 0.1
     """Share of the probability spread over the whole vocabulary (Szegedy et al. 2016)."""
+    normalization: Literal["tokens", "sentences"] = "tokens"
+    """What a batch's loss is divided by: its target tokens, or its sentences, as in most papers before 2016: gradients,
+    and so SGD's steps and the norms to clip, are then as many times larger as a sentence has tokens."""
     teacher_forcing: AnyForcing = ConstantForcingConfig()
     """What the decoder is fed in training: the reference's tokens, or sometimes its own choices."""
     bpe_dropout: Rate = 0.0
@@ -249,6 +330,11 @@ class TrainingConfig(Config):
             yield "guided_alignment", "bpe_dropout splits aligned words differently each time; set one of them to 0"
         if self.guided_alignment > 0 and self.minimum_risk is not None:
             yield "guided_alignment", "sampled translations have no alignments; remove it, or minimum_risk"
+
+    def optimizer_at(self, step: int) -> AnyOptimizer:
+        """The optimizer of a step (from 1)."""
+        switch = self.switch_optimizer
+        return self.optimizer if switch is None or step <= switch.after_steps else switch.optimizer
 
     def minimum_risk_in(self, epoch: int) -> MinimumRiskConfig | None:
         """How the risk is minimised in an epoch (from 0); None: the token loss is."""

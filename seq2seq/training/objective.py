@@ -40,7 +40,7 @@ class Losses(NamedTuple):
     """Of a batch, as its part of a step."""
 
     target: Tensor
-    """What the step minimises: a mean over tokens, plus penalties. The rest are sums, for the log."""
+    """What the step minimises: a mean over tokens (or sentences), plus penalties. The rest are sums, for the log."""
     loss: Tensor
     """Over target tokens, in nats."""
     negative_log_likelihood: Tensor
@@ -66,12 +66,13 @@ class Objective(nn.Module):
     def forward(self, batch: Batch, whole: StepTotals) -> Losses:
         with autocast(batch.src.device, self.precision):
             loss, nll, alignment = self._loss(batch, whole.step)
-        target, risk = loss / whole.tokens, torch.zeros_like(nll)
+        count = whole.tokens if self.config.normalization == "tokens" else whole.sentences
+        target, risk = loss / count, torch.zeros_like(nll)
         weights, activity = weight_penalty(self.model), self.model.activity_penalty
         if self.risk is not None and self.config.minimum_risk_in(whole.epoch) and batch.tgt_tokens:
             with autocast(batch.src.device, self.precision):
                 risk = self.risk(batch).sum()
-            target = self.risk.weighted(target, risk / whole.tokens)
+            target = self.risk.weighted(target, risk / count)
         if whole.aligned:
             target = target + self.config.guided_alignment * alignment / whole.aligned
         if weights is not None:

@@ -12,14 +12,23 @@ from seq2seq import recipe
 
 
 def make_optimizer(config: recipe.AnyOptimizer, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimizer that a recipe names, in torch's fused form."""
+    """The optimizer that a recipe names, in torch's fused form where there is one on every device."""
     rate = config.learning_rate
-    if isinstance(config, recipe.SgdConfig):
-        return torch.optim.SGD(parameters, rate, momentum=config.momentum, fused=True)
+    match config:
+        case recipe.SgdConfig():
+            return torch.optim.SGD(parameters, rate, momentum=config.momentum, fused=True)
+        case recipe.AdadeltaConfig():
+            return torch.optim.Adadelta(parameters, rate, config.rho, config.epsilon)
+        case recipe.RmspropConfig():
+            return torch.optim.RMSprop(parameters, rate, config.rho, config.epsilon, momentum=config.momentum)
+        case recipe.AdagradConfig():
+            start = config.initial
+            return torch.optim.Adagrad(parameters, rate, initial_accumulator_value=start, eps=config.epsilon)
     betas = (config.betas[0], config.betas[1])
     if isinstance(config, recipe.AdamWConfig):
-        return torch.optim.AdamW(parameters, rate, betas=betas, weight_decay=config.weight_decay, fused=True)
-    return torch.optim.Adam(parameters, rate, betas=betas, fused=True)
+        decay = config.weight_decay
+        return torch.optim.AdamW(parameters, rate, betas, config.epsilon, weight_decay=decay, fused=True)
+    return torch.optim.Adam(parameters, rate, betas, config.epsilon, fused=True)
 
 
 def warmup_steps(schedule: recipe.AnySchedule, total_steps: int) -> int:
@@ -33,12 +42,13 @@ LONGEST_WARMUP = {"cosine": 300, "inverse_sqrt": 1000}
 """Steps, however long the training, by the kind of schedule."""
 
 
-def rate_factor(schedule: recipe.AnySchedule, step: int, total_steps: int) -> float:
+def rate_factor(schedule: recipe.AnySchedule, step: int, total_steps: int, epochs: float) -> float:
     """What the learning rate is multiplied by at a step.
 
     Args:
         step: the one to come, from 1.
         total_steps: of the whole training.
+        epochs: done before the step, with their fraction.
     """
     warmup = warmup_steps(schedule, total_steps)
     if step <= warmup:
@@ -48,6 +58,10 @@ def rate_factor(schedule: recipe.AnySchedule, step: int, total_steps: int) -> fl
     if isinstance(schedule, recipe.CosineScheduleConfig):
         done = min(1.0, (step - warmup) / max(1, total_steps - warmup))
         return schedule.final + (1 - schedule.final) * 0.5 * (1 + math.cos(math.pi * done))
+    if isinstance(schedule, recipe.ExponentialScheduleConfig):
+        falls = ((epochs if schedule.unit == "epochs" else step - 1) - schedule.after) / schedule.every
+        falls = math.floor(falls) + 1 if schedule.staircase else falls
+        return max(schedule.final, schedule.factor ** max(0.0, falls))
     return 1.0
 
 

@@ -57,8 +57,11 @@ class TrainingPlan:
 
     def position(self, state: State) -> dict[str, float]:
         """Where the training stands, for the log: step, and epochs with their fraction."""
-        done = state.batch / self.loader.batches(state.epoch) if state.batch else 0.0
-        return {"step": state.step, "epoch": round(state.epoch + done, 4)}
+        return {"step": state.step, "epoch": round(self.epochs(state), 4)}
+
+    def epochs(self, state: State) -> float:
+        """Epochs that are done, with their fraction."""
+        return state.epoch + (state.batch / self.loader.batches(state.epoch) if state.batch else 0.0)
 
     def description(self) -> str:
         """The plan in two lines."""
@@ -91,6 +94,8 @@ class TrainingPlan:
         if config.minimum_risk is not None and config.minimum_risk.after_epochs * epoch >= total:
             begin = config.minimum_risk.after_epochs * epoch
             found["minimum_risk.after_epochs"] = f"the risk is minimised after step {begin:,}: never"
+        if config.switch_optimizer is not None and config.switch_optimizer.after_steps >= total:
+            found["switch_optimizer.after_steps"] = "the second optimizer comes after them: never"
         if total <= config.batch.curriculum_epochs * epoch:
             found["batch.curriculum_epochs"] = "all of them go from short to long sentences, none in random order"
         if isinstance(forcing, recipe.LinearForcingConfig) and forcing.steps > total:

@@ -72,7 +72,7 @@ class Trainer:
         self.model = objective.model
         self.objective: nn.Module = objective if processes.count == 1 else DistributedDataParallel(objective)
         self.parameters = [weight for weight in self.model.parameters() if weight.requires_grad]
-        self.optimizer = make_optimizer(config.optimizer, self.parameters)
+        self._begin_optimizer(1)
         self.mean = None if config.ema_decay is None else RunningMean(self.model, config.ema_decay)
         self.plan = TrainingPlan(config, loader)
         self.ranking = Ranking(config.early_stopping.metric, config.checkpoints.keep_best)
@@ -134,10 +134,13 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         sums, stopping = self._backward(batches)
         self.gradient_norm = clip_grad_norm_(self.parameters, self.config.clip_norm or math.inf).item()
+        epochs = self.plan.epochs(self.state)
         self.state.step += 1
         self.state.batch += len(batches)
+        if self.config.optimizer_at(self.state.step) is not self.optimizer_config:
+            self._begin_optimizer(self.state.step)
         if math.isfinite(sums.loss) and math.isfinite(self.gradient_norm):
-            self._set_learning_rate()
+            self._set_learning_rate(epochs)
             self.optimizer.step()
             constrain(self.model)
             if self.mean is not None:
@@ -175,10 +178,14 @@ class Trainer:
             return contextlib.nullcontext()
         return self.objective.no_sync()
 
-    def _set_learning_rate(self) -> None:
+    def _begin_optimizer(self, step: int) -> None:
+        self.optimizer_config = self.config.optimizer_at(step)
+        self.optimizer = make_optimizer(self.optimizer_config, self.parameters)
+
+    def _set_learning_rate(self, epochs: float) -> None:
         total = self.plan.steps_within_budget(self.state)
-        factor = self.state.rate * rate_factor(self.config.schedule, self.state.step, total)
-        self.learning_rate = self.config.optimizer.learning_rate * factor
+        factor = self.state.rate * rate_factor(self.config.schedule, self.state.step, total, epochs)
+        self.learning_rate = self.optimizer_config.learning_rate * factor
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
 
@@ -247,6 +254,7 @@ class Trainer:
             state = dict(found.state)
             records = state.pop("records")
             self.state = State.from_dict(state)
+            self._begin_optimizer(self.state.step)
             unpack(found.tensors, self.model, self.optimizer, self.mean)
             say(f"going on from step {self.state.step} of {self.plan.total_steps}")
         self.log.restore(records)

@@ -91,6 +91,46 @@ def test_accumulated_batches_give_the_gradient_of_one_large_batch(tmp_path: Path
         torch.testing.assert_close(weight, weights_of(whole.model)[name], atol=1e-6, rtol=1e-5)
 
 
+def test_normalization_is_by_tokens_or_by_sentences(tmp_path: Path) -> None:
+    by_tokens, by_sentences = trainer(tmp_path / "a"), trainer(tmp_path / "b", normalization="sentences")
+    batch = by_tokens.loader.take(0, 0, SINGLE_PROCESS)[0]
+    whole = StepTotals(step=1, tokens=30, sentences=6, parts=1)
+    tokens, sentences = (run.objective(batch, whole).target for run in (by_tokens, by_sentences))
+    torch.testing.assert_close(sentences * 6, tokens * 30)
+
+
+SWITCH = {"switch_optimizer": {"after_steps": 4, "optimizer": {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.9}}}
+OPTIMIZERS = [{"optimizer": kind} for kind in ("adam", "adamw", "sgd", "adadelta", "rmsprop", "adagrad")]
+
+
+@pytest.mark.parametrize(
+    ("settings", "saved"), [*((settings, 3) for settings in OPTIMIZERS), (SWITCH, 3), (SWITCH, 4), (SWITCH, 5)], ids=str
+)
+def test_a_resumed_training_ends_in_the_same_bits(tmp_path: Path, settings: dict[str, object], saved: int) -> None:
+    """With a rate that falls in the midst of epochs."""
+
+    class Cut(Exception):
+        pass
+
+    def cut(model: Seq2Seq) -> dict[str, float]:
+        raise Cut
+
+    falling = {"kind": "exponential", "after": 0.5, "every": 0.3}
+    often = {"checkpoints": {"every_steps": saved}, "validate_every": saved + 1, "early_stopping": {"patience": None}}
+    keys = {"max_epochs": 6, "max_steps": 8, "schedule": falling, **often, **settings}
+    straight, broken = trainer(tmp_path / "a", **keys), trainer(tmp_path / "b", cut, **keys)
+    straight.run()
+    with pytest.raises(Cut):
+        broken.run()
+    resumed = trainer(tmp_path / "b", **keys)
+    resumed.run()
+    for name, weight in weights_of(straight.model).items():
+        assert torch.equal(weight, weights_of(resumed.model)[name]), name
+    rates = [[r["learning_rate"] for r in records(tmp_path / run, "train")] for run in ("a", "b")]
+    assert rates[0] == rates[1] and len(rates[0]) == 8 and len(set(rates[0])) > 2
+    assert type(resumed.optimizer).__name__.lower() == settings.get("optimizer", "sgd")
+
+
 def test_steps_without_a_finite_loss_are_skipped_and_at_last_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
