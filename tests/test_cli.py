@@ -40,7 +40,7 @@ def test_schema_is_json_schema_for_editors() -> None:
     schema = json.loads(seq2seq("schema").out)
     assert schema["$schema"].startswith("https://json-schema.org/")
     assert {"name", "data", "model", "training"} <= schema["properties"].keys()
-    adam = schema["$defs"]["Adam"]
+    adam = schema["$defs"]["AdamConfig"]
     assert adam["additionalProperties"] is False and adam["properties"]["betas"]["description"]
 
 
@@ -83,7 +83,7 @@ def test_a_run_ends_with_where_to_look_and_how_to_translate(tmp_path: Path) -> N
 
 def test_a_recipe_without_test_sets_says_so(tmp_path: Path) -> None:
     recipe = write_toy(tmp_path, train=20)
-    done = seq2seq("run", str(recipe), "data.test={}", "training.max_epochs=1")
+    done = seq2seq("run", str(recipe), "data.test={}", "evaluation={}", "training.max_epochs=1")
     assert done.code == 0 and done.out.startswith("no test sets: name some in data.test") and "BLEU" not in done.out
     assert (tmp_path / "run/report/report.html").exists()
 

@@ -1,10 +1,10 @@
 """The parts of a translator as parts of any model: a stack of layers, an attention, a decoder with one. Batch first."""
 
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import BaseModel, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from seq2seq import recipe
@@ -14,8 +14,10 @@ from seq2seq.nn.cells import State
 from seq2seq.nn.decoder import Decoder as TranslationDecoder
 from seq2seq.nn.encoder import Memory
 from seq2seq.nn.stack import EncoderStack
+from seq2seq.recipe import errors
+from seq2seq.recipe.reader import Source
 
-T = TypeVar("T", bound=BaseModel)
+T = TypeVar("T", bound=recipe.Config)
 
 
 class Encoder(EncoderStack):
@@ -34,7 +36,7 @@ class Encoder(EncoderStack):
     """
 
     def __init__(self, input_size: int, **options: Any) -> None:
-        super().__init__(checked(recipe.EncoderConfig, options), input_size)
+        super().__init__(checked(recipe.EncoderConfig, "Encoder", options), input_size)
 
 
 class Attention(nn.Module):
@@ -51,7 +53,7 @@ class Attention(nn.Module):
 
     def __init__(self, kind: str, query_size: int, memory_size: int, **options: Any) -> None:
         super().__init__()
-        config = checked_attention(kind, options)
+        config = checked(recipe.DecoderConfig, "Attention", {"attention": {"kind": kind, **options}}).attention
         attention = make_attention(config, query_size, memory_size)
         if attention is None or attention.follows:
             raise UserError(f"attention {kind}: only a Decoder can have it; use another kind, such as luong_general")
@@ -94,7 +96,9 @@ class Decoder(nn.Module):
         super().__init__()
         encoder = {"cell": "gru", "hidden_size": memory_size, "direction": "forward"}  # for its output's size alone
         embedding = {"size": input_size, "tie": "none"}
-        config = checked(recipe.ModelConfig, {"encoder": encoder, "decoder": options, "embedding": embedding})
+        config = checked(
+            recipe.ModelConfig, "Decoder", {"encoder": encoder, "decoder": options, "embedding": embedding}
+        )
         self.decoder = TranslationDecoder(config)
         self.hidden_size, self.layers = config.decoder.hidden_size, config.decoder.layers
 
@@ -133,32 +137,13 @@ def padding_of(memory: Tensor, lengths: Int[Tensor, " batch"] | None) -> Float[T
     return padding.masked_fill((positions >= lengths.unsqueeze(1)).unsqueeze(1), -torch.inf)
 
 
-def checked(kind: type[T], options: dict[str, Any]) -> T:
+def checked(kind: type[T], name: str, options: dict[str, Any]) -> T:
     """Options as the recipe's config class that they are for.
+
+    Args:
+        name: of the class that was given them, for errors.
 
     Raises:
         UserError: they are not valid; a line for each fault.
     """
-    try:
-        return kind.model_validate(options)
-    except ValidationError as error:
-        raise UserError(faults(error)) from None
-
-
-def checked_attention(kind: str, options: dict[str, Any]) -> recipe.AnyAttention:
-    """An attention's config.
-
-    Raises:
-        UserError: there is no such kind, or its options are not valid.
-    """
-    try:
-        config: recipe.AnyAttention = TypeAdapter(recipe.AnyAttention).validate_python({"kind": kind, **options})
-    except ValidationError as error:
-        raise UserError(faults(error)) from None
-    return config
-
-
-def faults(error: ValidationError) -> str:
-    """A line for each fault: the option, and what is wrong with it."""
-    found = {str(fault["loc"][-1]) if fault["loc"] else "": fault["msg"] for fault in error.errors()}
-    return "\n".join(f"{option}: {message}" if option else message for option, message in found.items())
+    return errors.checked(kind, Source(Path(name), options))

@@ -115,7 +115,9 @@ class RecurrentLayer(nn.Module):
         }  # fmt: skip
         cell = {**cell, **{name: value for name, value in given.items() if value is not None}}
         self.config = config = checked(
-            recipe.StackConfig, {"cell": cell, "hidden_size": units, "recurrent_dropout": recurrent_dropout}
+            recipe.StackConfig,
+            type(self).__name__,
+            {"cell": cell, "hidden_size": units, "recurrent_dropout": recurrent_dropout},
         )
         if not 0 <= dropout < 1:
             raise UserError(f"dropout: must be at least 0 and less than 1, not {dropout}")
