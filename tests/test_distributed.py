@@ -121,7 +121,7 @@ dist.init_process_group = functools.partial(dist.init_process_group, timeout=tim
 processes = Processes.join(torch.device("cpu"))
 if processes.first:
     time.sleep(3)
-print("received:", processes.from_first("the data"))
+print("received:", processes.broadcast("the data"))
 """
 
 

@@ -205,6 +205,8 @@ class DecoderConfig(StackConfig):
             yield "readout.inputs", "there is no context with attention none; remove it"
         if self.attention.kind != "none" and self.attend == "top" and "context" not in inputs:
             yield "readout.inputs", "with `attend: top` the context acts through the readout; add context"
+        if set(inputs) == {"token"}:
+            yield "readout.inputs", "from the token alone the output layer never sees the source; add state"
         if self.readout.kind == "none" and self.connections == "dense":
             yield "readout.kind", "dense layers leave too many numbers for the output layer; use linear"
 

@@ -36,7 +36,7 @@ data:
   valid: {builtin: cldr, pairs: 10}
   test:
     cldr: {builtin: cldr, pairs: 5}
-tokenizer: {kind: bpe, vocab_size: 300}
+tokenizer: {kind: bpe, vocab_size: 300, byte_fallback: false}
 model:
   embedding: {size: 8}
   encoder: {cell: gru, hidden_size: 8}
