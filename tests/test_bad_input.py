@@ -156,7 +156,10 @@ SETTINGS = [
         "model.encoder.connections: residual never acts: no layer's input is as long as its output (16 -> 32 -> 16",
     ),
     ("model.decoder.attention.kind=none model.bridge=zero", "the decoder never sees the source"),
-    ("model.decoder.readout={kind: none, inputs: [token]} model.decoder.attention.kind=none", "never sees the source"),
+    (
+        "model.decoder.readout.kind=none model.decoder.readout.inputs=[token] model.decoder.attention.kind=none",
+        "never sees the source",
+    ),
     ("model.bridge=project_backward model.encoder.direction=forward", "model.bridge: the top encoder layer reads"),
     ("model.bridge=project_backward model.encoder.projection={}", "model.bridge: encoder.projection leaves no state"),
     ("model.encoder.projection={} model.encoder.connections=dense", "model.encoder.projection: dense layers' outputs"),
