@@ -15,7 +15,8 @@ import pyarrow as pa
 from seq2seq.data.alignment import parse, read_aligned, to_pieces
 from seq2seq.data.cleaning import DROPPED_BY, Cleaner, Overlap, drop_by_length
 from seq2seq.data.corpus import read_pairs
-from seq2seq.data.tokenization import EOS, UNK, Tokenizer, train_tokenizers
+from seq2seq.data.tokenization import EOS, UNK, Tokenizer
+from seq2seq.data.tokenizer_training import train_tokenizers
 from seq2seq.errors import UserError
 from seq2seq.files import write_json
 from seq2seq.recipe import AnyTokenizer, DataConfig

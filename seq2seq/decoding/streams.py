@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import BinaryIO
 
-from seq2seq.decoding.translator import Translation
+from seq2seq.decoding.translation import Translation
 
 READ_BYTES = 1 << 18
 

@@ -14,7 +14,8 @@ from pydantic import TypeAdapter
 from seq2seq.data.alignment import as_targets, parse, read_aligned, to_pieces
 from seq2seq.data.batching import collate
 from seq2seq.data.preparation import PreparedPairs, prepare
-from seq2seq.data.tokenization import EOS, Tokenizer, train_tokenizers
+from seq2seq.data.tokenization import EOS, Tokenizer
+from seq2seq.data.tokenizer_training import train_tokenizers
 from seq2seq.distributed import SINGLE_PROCESS, Processes
 from seq2seq.errors import UserError
 from seq2seq.pipeline import Pipeline, read_sources

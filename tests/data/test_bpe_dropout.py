@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seq2seq.data.bpe_dropout import BpeDropout
-from seq2seq.data.tokenization import BYTES, EOS, SPACE, Tokenizer, train_tokenizers
+from seq2seq.data.tokenization import BYTES, EOS, SPACE, Tokenizer
+from seq2seq.data.tokenizer_training import train_tokenizers
 from seq2seq.recipe import BpeTokenizerConfig
 
 TEXTS = [

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from seq2seq.data import tokenization, tokenizer_file
-from seq2seq.data.tokenization import BLANKS, BYTES, EOS, SPECIAL, UNK, Tokenizer, characters_seen, train_tokenizers
+from seq2seq.data import tokenizer_file, tokenizer_training
+from seq2seq.data.tokenization import BLANKS, BYTES, EOS, SPECIAL, UNK, Tokenizer
+from seq2seq.data.tokenizer_training import characters_seen, train_tokenizers
 from seq2seq.errors import UserError
 from seq2seq.recipe import AnyTokenizer
 
@@ -133,7 +134,7 @@ def test_files_that_are_no_tokenizers(tmp_path: Path) -> None:
 SCRIPT = """
 import sys, hashlib, random
 from pydantic import TypeAdapter, ValidationError
-from seq2seq.data.tokenization import train_tokenizers
+from seq2seq.data.tokenizer_training import train_tokenizers
 from seq2seq.recipe import AnyTokenizer
 chance = random.Random(3)
 words = ["".join(chance.choices("abcdefghij", k=chance.randint(1, 9))) for _ in range(3000)]
@@ -248,11 +249,11 @@ def test_word_frequencies() -> None:
 
 
 def test_large_text_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenization, "TRAINING_SENTENCES", 30)
+    monkeypatch.setattr(tokenizer_training, "TRAINING_SENTENCES", 30)
     texts = [str(i) for i in range(100)]
-    sample = [int(text) for text in tokenization._sample(lambda: iter(texts))]
+    sample = [int(text) for text in tokenizer_training._sample(lambda: iter(texts))]
     assert len(sample) == 30 and {b - a for a, b in itertools.pairwise(sample)} == {3, 4}
-    assert len(list(tokenization._sample(lambda: iter(texts[:30])))) == 30
+    assert len(list(tokenizer_training._sample(lambda: iter(texts[:30])))) == 30
 
 
 def test_bytes_need_room(tmp_path: Path) -> None:
