@@ -79,10 +79,10 @@ def inputs_of(recipe: Recipe) -> dict[Stage, Inputs]:
     """
     data = recipe.data
     prepare = flatten("data.filter", data.filter) | flatten("tokenizer", recipe.tokenizer)
-    prepare |= {"data.src": data.src, "data.tgt": data.tgt, "seed": str(recipe.seed)}
+    prepare |= {"data.src": data.src, "data.tgt": data.tgt}
     for key, source, role in sources_of(recipe):
         noted = "data.train.0" if key == "data.train" else key  # whether it stands alone changes nothing
-        for label, value in corpus.fingerprint(source, role, data.src, data.tgt, recipe.seed, key).items():
+        for label, value in corpus.fingerprint(source, role, data.src, data.tgt, key).items():
             prepare[f"{noted} ({label})"] = value
     train = flatten("model", recipe.model) | flatten("training", recipe.training)
     train = {
@@ -98,6 +98,7 @@ def inputs_of(recipe: Recipe) -> dict[Stage, Inputs]:
         path = getattr(recipe.model.embedding, f"{side}_vectors")
         if path is not None:
             train[key] = corpus.hash_of(Path(path), key)
+    train["seed"] = str(recipe.seed)
     train |= {f"data.train.{i}.weight": str(source.weight) for i, source in enumerate(data.train)}
     own: dict[Stage, Inputs] = {
         "prepare": prepare,
@@ -130,7 +131,7 @@ def read_sources(recipe: Recipe) -> None:
     """
     for key, source, role in sources_of(recipe):
         if not isinstance(source, HubSourceConfig):
-            pairs: Iterator[Any] = corpus.read_pairs(source, role, recipe.data.src, recipe.data.tgt, recipe.seed, key)
+            pairs: Iterator[Any] = corpus.read_pairs(source, role, recipe.data.src, recipe.data.tgt, key)
             if isinstance(source, FilesSourceConfig) and source.alignments is not None:
                 pairs = read_aligned(pairs, Path(source.alignments), key)
             deque(itertools.islice(pairs, 1 if isinstance(source, BuiltinSourceConfig) else None), maxlen=0)

@@ -89,7 +89,7 @@ class Runner:
         """Read, clean, tokenize; write Arrow files and the audit."""
         recipe, folder = self.pipeline.recipe, self.pipeline.folder
         with new_folder(folder.data) as partial:
-            prepare(recipe.data, recipe.tokenizer, recipe.seed, partial, say)
+            prepare(recipe.data, recipe.tokenizer, partial, say)
         return [folder.data]
 
     def train(self) -> list[Path]:

@@ -86,7 +86,7 @@ def test_the_resolved_recipe_is_the_same_run(done: Path) -> None:
         ("data.train.0.weight=2.0", "train", "data.train.weight 1.0 -> 2.0"),
         ("tokenizer.vocab_size=101", "prepare", "tokenizer.vocab_size 100 -> 101"),
         ("data.filter.max_length=50", "prepare", "data.filter.max_length 100 -> 50"),
-        ("seed=2", "prepare", "seed 1 -> 2"),
+        ("seed=2", "train", "seed 1 -> 2"),
     ],
 )
 def test_a_changed_key_runs_what_depends_on_it(done: Path, setting: str, first: str, reason: str) -> None:

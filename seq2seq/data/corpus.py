@@ -30,27 +30,26 @@ SPLITS: dict[Role, str] = {"train": "train", "valid": "validation", "test": "tes
 BUILTIN_PAIRS: dict[Role, int] = {"train": 40_000, "valid": 1_000, "test": 1_000}
 
 
-def read_pairs(source: AnySource, role: Role, src: str, tgt: str, seed: int, key: str = "") -> Pairs:
+def read_pairs(source: AnySource, role: Role, src: str, tgt: str, key: str = "") -> Pairs:
     """The source's sentence pairs, one after the other, in constant memory.
 
     Args:
         role: what the pairs are for; decides which split of a hub or built-in data set is read.
         src, tgt: the languages' codes, as the recipe writes them.
-        seed: which phrases the built-in corpus makes.
         key: where the recipe names this source (`data.train`), for errors.
 
     Raises:
         UserError: the data is missing, damaged, not UTF-8, not parallel or empty; while reading.
     """
     found = False
-    for pair in _read(source, role, src, tgt, seed, key):
+    for pair in _read(source, role, src, tgt, key):
         found = True
         yield pair
     if not found:
         _fail(key, " and ".join(_name(source, src, tgt)), "no sentence pairs in it; give a source that holds some")
 
 
-def fingerprint(source: AnySource, role: Role, src: str, tgt: str, seed: int, key: str = "") -> dict[str, str]:
+def fingerprint(source: AnySource, role: Role, src: str, tgt: str, key: str = "") -> dict[str, str]:
     """What the pairs depend on, label by label; equal where they are, wherever the files lie.
 
     Raises:
@@ -84,12 +83,12 @@ def fingerprint(source: AnySource, role: Role, src: str, tgt: str, seed: int, ke
         "builtin": source.builtin,
         "split": source.split or role,
         "pairs": str(source.pairs or BUILTIN_PAIRS[role]),
-        "seed": str(seed),
+        "seed": str(source.seed),
         "made with": f"Babel {version('babel')}, CLDR {get_cldr_version()}",
     }
 
 
-def _read(source: AnySource, role: Role, src: str, tgt: str, seed: int, key: str) -> Pairs:
+def _read(source: AnySource, role: Role, src: str, tgt: str, key: str) -> Pairs:
     if isinstance(source, FilesSourceConfig):
         return _read_files(_files(source, src, tgt), key)
     if isinstance(source, TsvSourceConfig):
@@ -100,7 +99,7 @@ def _read(source: AnySource, role: Role, src: str, tgt: str, seed: int, key: str
         return _read_hub(source, source.split or SPLITS[role], src, tgt, key)
     from seq2seq.data import builtin  # noqa: PLC0415 - Babel is needed for this source alone
 
-    return builtin.phrases(src, tgt, source.split or role, source.pairs or BUILTIN_PAIRS[role], seed)
+    return builtin.phrases(src, tgt, source.split or role, source.pairs or BUILTIN_PAIRS[role], source.seed)
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

@@ -39,12 +39,11 @@ T = TypeVar("T")
 
 
 def prepare(
-    data: DataConfig, tokenizer: AnyTokenizer, seed: int, folder: Path, progress: Callable[[str], None] = lambda _: None
+    data: DataConfig, tokenizer: AnyTokenizer, folder: Path, progress: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
     """Read, clean, learn the vocabulary, encode. Memory stays flat, however much training data there is.
 
     Args:
-        seed: of the built-in corpus.
         folder: an empty folder. It receives `tokenizer.json` (or `tokenizer.src.json` and `tokenizer.tgt.json`),
             `train.arrow`, `valid.arrow`, `test-NAME.arrow` and `audit.json`.
         progress: is told in a line what has been done.
@@ -59,7 +58,7 @@ def prepare(
     Raises:
         UserError: data cannot be read, or nothing is left to train on.
     """
-    evaluation = _read_evaluation(data, seed)
+    evaluation = _read_evaluation(data)
     all_evaluation = list(itertools.chain(*evaluation.values()))
     after = Overlap(all_evaluation)
     with (
@@ -68,7 +67,7 @@ def prepare(
     ):
         for i, source in enumerate(data.train):
             key, alignments = data.train_key(i), data.alignments[i]
-            pairs = read_pairs(source, "train", data.src, data.tgt, seed, key)
+            pairs = read_pairs(source, "train", data.src, data.tgt, key)
             for pair in pairs if alignments is None else read_aligned(pairs, Path(alignments), key):
                 cleaner.add(i, *pair)
             progress(f"{key}: {cleaner.read[i]:,} pairs read")
@@ -97,13 +96,13 @@ def prepare(
     return audit
 
 
-def _read_evaluation(data: DataConfig, seed: int) -> dict[str, list[Pair]]:
+def _read_evaluation(data: DataConfig) -> dict[str, list[Pair]]:
     """The pairs of the validation and test sets, by the names of their files."""
-    sets = {"valid": list(read_pairs(data.valid, "valid", data.src, data.tgt, seed, "data.valid"))}
+    sets = {"valid": list(read_pairs(data.valid, "valid", data.src, data.tgt, "data.valid"))}
     if not any(src.strip() and tgt.strip() for src, tgt in sets["valid"]):
         raise UserError("data.valid: every pair has a blank side; give sentences and their translations")
     for name, source in data.test.items():
-        sets[f"test-{name}"] = list(read_pairs(source, "test", data.src, data.tgt, seed, f"data.test.{name}"))
+        sets[f"test-{name}"] = list(read_pairs(source, "test", data.src, data.tgt, f"data.test.{name}"))
     return sets
 
 

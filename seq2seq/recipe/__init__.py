@@ -118,7 +118,7 @@ class Recipe(Config):
     output_dir: PathName = ""
     """The run folder, counted from where the command is run. Default: runs/NAME."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
-    """Of every random choice."""
+    """The random seed of the training: first weights, order of the data, dropout, sampling."""
     data: DataConfig
     """Where the parallel text comes from, and what is kept of it."""
     tokenizer: AnyTokenizer = BpeTokenizerConfig()

@@ -89,6 +89,8 @@ class BuiltinSourceConfig(SourceConfig):
     """How many sentence pairs. Default: 40,000 for training, 1,000 for validation and for a test set."""
     split: Literal["train", "valid", "test"] | None = None
     """Which of the three disjoint parts. Default: by where this source stands in the recipe."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    """The random seed of the phrases. The recipe's own `seed` changes the training alone, never its data."""
 
 
 SOURCE_KEYS = ("files", "tsv", "jsonl", "hub", "builtin")

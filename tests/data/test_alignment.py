@@ -113,7 +113,7 @@ def test_alignments_come_through_cleaning_and_normalisation_with_their_pairs(tmp
     data = DataConfig.model_validate({"src": "en", "tgt": "de", "train": train, "valid": valid, "filter": limits})
     values = {"kind": kind, "normalization": "nfkc"} | ({"min_frequency": 1} if kind != "char" else {})
     (tmp_path / "out").mkdir()
-    prepare(data, TypeAdapter[AnyTokenizer](AnyTokenizer).validate_python(values), 1, tmp_path / "out")
+    prepare(data, TypeAdapter[AnyTokenizer](AnyTokenizer).validate_python(values), tmp_path / "out")
     pairs, tokenizer = PreparedPairs(tmp_path / "out/train.arrow"), Tokenizer.load(tmp_path / "out/tokenizer.json")
     links = pairs.links([3, 1, 0, 2])
     assert len(pairs) == 4 and [len(some) > 0 for some in links] == [False, True, True, False]
@@ -138,7 +138,7 @@ def test_alignments_come_through_cleaning_and_normalisation_with_their_pairs(tmp
 def test_a_training_that_does_not_ask_for_alignments_has_none_of_their_cost(tmp_path: Path) -> None:
     plain = toy_recipe(tmp_path, train=5)
     (tmp_path / "out").mkdir()
-    prepare(plain.data, plain.tokenizer, 1, tmp_path / "out")
+    prepare(plain.data, plain.tokenizer, tmp_path / "out")
     pairs = PreparedPairs(tmp_path / "out/train.arrow")
     assert BatchLoader(plain.training.batch, pairs, None, 1).take(0, 0, SINGLE_PROCESS)[0].alignment is None
 

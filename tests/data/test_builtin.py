@@ -4,11 +4,11 @@ import os
 import re
 import subprocess
 import sys
-import time
 import tracemalloc
 import unicodedata
 from collections import Counter
 from itertools import islice
+from pathlib import Path
 
 import pytest
 from babel.localedata import locale_identifiers
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from seq2seq.data.builtin import SPLITS, phrases
 from seq2seq.errors import UserError
+from tests.command_line import seq2seq
 
 LANGUAGES = [
     "ar",
@@ -151,13 +152,6 @@ def test_it_streams_in_constant_memory() -> None:
     assert grown < 100_000
 
 
-def test_it_is_fast() -> None:
-    start = time.perf_counter()
-    pairs = list(phrases("en", "ko", "train", 4000))
-    assert time.perf_counter() - start < 4  # 0.25 s on an idle core
-    assert len(set(pairs)) > 0.99 * len(pairs)
-
-
 @pytest.mark.parametrize(
     ("src", "tgt", "split", "message"),
     [
@@ -179,3 +173,24 @@ def test_errors_come_at_the_call_and_name_the_mend(src: str, tgt: str, split: st
 
 def test_two_scripts_of_one_language_are_a_pair() -> None:
     assert len(list(phrases("zh_Hans", "zh_Hant", "train", 20))) == 20
+
+
+def test_the_seed_of_a_recipe_changes_the_training_alone(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "name: x\ndata: {src: en, tgt: ko, train: {builtin: cldr, pairs: 300}, valid: {builtin: cldr, pairs: 9}, "
+        "test: {cldr: {builtin: cldr, pairs: 9}}}\ntokenizer: {vocab_size: 600}\n"
+    )
+
+    def prepared(*settings: str) -> dict[str, bytes]:
+        folder = tmp_path / "-".join(("run", *settings))
+        result = seq2seq("prepare", str(recipe), f"output_dir={folder}", *settings)
+        assert result.code == 0, result
+        names = ("train.arrow", "valid.arrow", "test-cldr.arrow", "tokenizer.json")
+        return {name: (folder / "data" / name).read_bytes() for name in names}
+
+    first, second, others = prepared("seed=1"), prepared("seed=2"), prepared("data.test.cldr.seed=2")
+    assert first == second
+    assert first["test-cldr.arrow"] != others["test-cldr.arrow"] and first["valid.arrow"] == others["valid.arrow"]
+    plan = seq2seq("plan", str(recipe), f"output_dir={tmp_path / 'run-seed=1'}", "seed=2").out.splitlines()
+    assert plan[0].split()[:2] == ["prepare", "fresh"]

@@ -22,11 +22,11 @@ PAIRS = [("one", "eins"), ("two\u2028half\x85 \x0b\x0c\x1c\0", "zwei"), ("", "dr
 
 
 def read(role: Role = "train", **source: Any) -> list[tuple[str, str]]:
-    return list(read_pairs(make(**source), role, "en", "de", 1, "data.train.0"))
+    return list(read_pairs(make(**source), role, "en", "de", "data.train.0"))
 
 
 def marks(role: Role = "train", **source: Any) -> dict[str, str]:
-    return fingerprint(make(**source), role, "en", "de", 1, "data.train.0")
+    return fingerprint(make(**source), role, "en", "de", "data.train.0")
 
 
 def make(**source: Any) -> AnySource:
@@ -124,7 +124,7 @@ def test_tsv(tmp_path: Path) -> None:
 def test_jsonl(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"en": "one\\r\\nmore", "de": "eins", "id": {"n": 1}}\n\n{"en": "two", "de": 2}\n')
-    stream = read_pairs(make(jsonl=path), "train", "en", "de", 1, "data.train.0")
+    stream = read_pairs(make(jsonl=path), "train", "en", "de", "data.train.0")
     assert next(stream) == ("one more", "eins")
     assert "a.jsonl:3: de is '2', not a text; set tgt_field" in message(jsonl=path)
     assert "no field text; set src_field to one of the fields here: en, de, id.n" in message(
@@ -190,8 +190,12 @@ def test_fingerprint_knows_contents_not_places(tmp_path: Path) -> None:
 
 def test_builtin() -> None:
     assert len(read("valid", builtin="cldr", pairs=3)) == 3
-    stream = read_pairs(make(builtin="cldr"), "train", "en", "de", 1)
+    stream = read_pairs(make(builtin="cldr"), "train", "en", "de")
     assert all(src and tgt for src, tgt in itertools.islice(stream, 5))
     assert marks("valid", builtin="cldr")["pairs"] == "1000"
     assert marks("valid", builtin="cldr") != marks("test", builtin="cldr")
     assert "Babel" in marks(builtin="cldr")["made with"]
+    assert (
+        read(builtin="cldr", pairs=9) == read(builtin="cldr", pairs=9, seed=1) != read(builtin="cldr", pairs=9, seed=2)
+    )
+    assert marks(builtin="cldr") == marks(builtin="cldr", seed=1) != marks(builtin="cldr", seed=2)

@@ -26,7 +26,7 @@ def run(folder: Path, data: dict[str, Any], kind: str = "word", **options: Any) 
     out.mkdir()
     options = {"min_frequency": 1} | options if kind in ("bpe", "word") else options
     config = TypeAdapter[AnyTokenizer](AnyTokenizer).validate_python({"kind": kind, **options})
-    return prepare(DataConfig.model_validate({"src": "en", "tgt": "de", **data}), config, 1, out), out
+    return prepare(DataConfig.model_validate({"src": "en", "tgt": "de", **data}), config, out), out
 
 
 FIRST = [("a b", "x y"), ("", "x"), ("a b ", "x y"), ("test one", "q"), ("k l m n", "z"), ("a " * 30, "b " * 30)]
