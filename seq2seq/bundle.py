@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from seq2seq import __version__, recipe
 from seq2seq.data.tokenization import PAD, Tokenizer
+from seq2seq.decoding.model_scorer import ModelScorer
 from seq2seq.errors import UserError
 from seq2seq.files import new_folder, write_json
 from seq2seq.nn.seq2seq import Seq2Seq
@@ -50,6 +51,11 @@ class Bundle:
     model: Seq2Seq
     src_tokenizer: Tokenizer
     tgt_tokenizer: Tokenizer
+
+    @property
+    def scorer(self) -> ModelScorer:
+        """The model as a search needs it."""
+        return ModelScorer(self.model, self.model.output.weight.device)
 
 
 def load_tokenizers(folder: Path) -> tuple[Tokenizer, Tokenizer]:

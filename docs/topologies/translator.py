@@ -19,7 +19,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from seq2seq import recipe
 from seq2seq.data.tokenization import PAD, SPECIAL
-from seq2seq.decoding.beam_search import beam_search
+from seq2seq.decoding.model_scorer import ModelScorer
+from seq2seq.decoding.search import search_all
 from seq2seq.nn.seq2seq import Seq2Seq
 
 ENGLISH = """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
@@ -72,7 +73,9 @@ def main() -> dict[str, float]:
             optimizer.step()
 
     # Several beginnings are kept at each step; the likeliest whole is the translation.
-    found = beam_search(model.eval(), src[count:], lengths[count:], recipe.DecodingConfig(beam_size=4))
+    scorer = ModelScorer(model.eval(), torch.device("cpu"))
+    new = [row[:length].tolist() for row, length in zip(src[count:], lengths[count:], strict=True)]
+    found = search_all(scorer, new, recipe.DecodingConfig(beam_size=4))
     translations = [[(SPECIAL + GERMAN)[i] for i in best.tokens] for (best,) in found]
     word_for_word = [[GERMAN[ENGLISH.index(word)] for word in words] for words in english[count:]]
     exact = sum(ours == right for ours, right in zip(translations, german[count:], strict=True)) / len(found)

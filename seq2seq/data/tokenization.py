@@ -67,10 +67,17 @@ class Tokenizer:
         return [_words(text, encoding.offsets) for text, encoding in zip(texts, self._encode(texts), strict=True)]
 
     def unknown(self, text: str) -> list[str]:
-        """What <unk> stands for in the text: words or characters, each once, in order."""
+        """What has no token of its own (is <unk>, or spelt in bytes), each stretch once, in order."""
         (encoding,) = self._encode([text])
         spans = zip(encoding.ids, encoding.offsets, strict=True)
-        return list(dict.fromkeys(text[start:end].strip() for i, (start, end) in spans if i == UNK))
+        unknown = {place for i, span in spans if i == UNK or self.pieces[i] in BYTES for place in range(*span)}
+        found = "".join(c if place in unknown else " " for place, c in enumerate(text)).split()
+        return list(dict.fromkeys(found))
+
+    @property
+    def blanks(self) -> list[int]:
+        """The tokens that no text comes of by themselves: spaces, and special ones but <unk>."""
+        return [i for i in range(len(self)) if not self.decode([i])]
 
     def normalize(self, text: str) -> str:
         """The text as it is before it is cut into tokens."""

@@ -4,8 +4,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from seq2seq.data.tokenization import BOS, EOS, PAD
-from seq2seq.decoding.beam_search import NEVER_WRITTEN, Model
+from seq2seq.data.tokenization import BOS, EOS, PAD, UNK
+from seq2seq.decoding.model_scorer import Model
+
+NEVER_WRITTEN = (PAD, BOS, UNK)
 
 
 @torch.no_grad()

@@ -46,7 +46,7 @@ def write_text(translation: Translation, stream: BinaryIO) -> None:
 
 
 def write_jsonl(translation: Translation, stream: BinaryIO) -> None:
-    """A JSON object with the source, the translation, its score, and the n best."""
+    """A JSON object with the source, the translation, its score, the n best, and what the model has no token for."""
     _note_pieces(translation)
     best = translation.candidates[0]
     record = {
@@ -54,6 +54,7 @@ def write_jsonl(translation: Translation, stream: BinaryIO) -> None:
         "translation": best.text,
         "score": best.score,
         "log_probability": best.log_probability,
+        "unknown": translation.unknown,
         "n_best": [asdict(candidate) for candidate in translation.candidates],
     }
     stream.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")

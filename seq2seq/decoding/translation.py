@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from seq2seq.data.tokenization import Tokenizer
 
@@ -19,6 +19,10 @@ class Candidate:
     """In nats."""
 
 
+NOTHING = Candidate("", 0.0, 0.0)
+"""The translation of a blank line."""
+
+
 @dataclass(frozen=True)
 class Translation:
     """A line and its translations, best first, no two with the same text; at least one."""
@@ -27,6 +31,8 @@ class Translation:
     candidates: list[Candidate]
     pieces: int = 1
     """In how many pieces the line was translated: 0 for a blank one, 1 unless it is very long."""
+    unknown: list[str] = field(default_factory=list)
+    """Stretches of the source that the model has no token for: it may have never seen them."""
 
     @property
     def text(self) -> str:

@@ -71,6 +71,7 @@ from seq2seq.recipe.decoding import (
     DecodingConfig,
     EvaluationConfig,
     MaxLengthConfig,
+    MinLengthConfig,
     NoPenaltyConfig,
     WuPenaltyConfig,
 )

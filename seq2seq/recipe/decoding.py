@@ -47,6 +47,15 @@ class MaxLengthConfig(Config):
     """Tokens on top of that."""
 
 
+class MinLengthConfig(Config):
+    """Shortest translation: `ratio` times the source's tokens, plus `offset`, without counting blanks and </s>."""
+
+    ratio: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """Tokens of the translation for each token of the source."""
+    offset: Annotated[int, Field(ge=0, le=10_000)] = 1
+    """Tokens on top of that; at the default no translation is empty."""
+
+
 class DecodingConfig(Config):
     """How translations are searched for."""
 
@@ -56,6 +65,15 @@ class DecodingConfig(Config):
     """What hypotheses of different lengths are compared by."""
     max_length: MaxLengthConfig = MaxLengthConfig()
     """Where a translation is cut off."""
+
+    min_length: MinLengthConfig = MinLengthConfig()
+    """Before what length a translation cannot end."""
+
+    @rule
+    def _has_room(self) -> Faults:
+        least, most = self.min_length, self.max_length
+        if least.ratio > most.ratio or least.offset > most.offset:
+            yield "min_length", "asks for more than max_length allows; lower it, or raise max_length"
 
     @rule
     def _compares(self) -> Faults:

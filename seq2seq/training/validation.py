@@ -12,7 +12,9 @@ from seq2seq import recipe
 from seq2seq.data.batching import Batch, collate, plan_in_order_of_length
 from seq2seq.data.preparation import PreparedPairs
 from seq2seq.data.tokenization import PAD, Tokenizer
-from seq2seq.decoding.translator import search_all
+from seq2seq.decoding.model_scorer import ModelScorer
+from seq2seq.decoding.search import search_all
+from seq2seq.decoding.translator import make_processors
 from seq2seq.distributed import SINGLE_PROCESS, Processes
 from seq2seq.evaluation.metrics import score
 from seq2seq.nn.seq2seq import Seq2Seq
@@ -57,7 +59,8 @@ class Validator:
         and the signs of `evaluation.health`."""
         model.eval()
         sources = [ids.tolist() for ids in self.pairs.take(range(len(self.pairs)))[0]]
-        found = search_all(model, self.processes.share(sources), self.greedy, self.device, batch_size=64)
+        scorer, processors = ModelScorer(model, self.device), make_processors(self.greedy, self.tokenizer)
+        found = search_all(scorer, self.processes.share(sources), self.greedy, processors, batch_size=64)
         hypotheses = self.processes.gather([self.tokenizer.decode(best[0].tokens) if best else "" for best in found])
         scores = score(hypotheses, self.references, self.metrics, self.language, bootstrap=0)
         references = self._of_references(model)

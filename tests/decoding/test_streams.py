@@ -80,6 +80,13 @@ def test_jsonl_has_scores_and_different_candidates_best_first(run: Path) -> None
     assert len(records[0]["n_best"]) > 1
 
 
+def test_jsonl_says_what_the_model_has_never_seen_and_no_translation_is_empty(run: Path) -> None:
+    lines, _ = translate(run, "one qwxz two 東京\n東京\none\n".encode(), "--format", "jsonl")
+    records = [json.loads(line) for line in lines]
+    assert [record["unknown"] for record in records] == [["qwxz", "東京"], ["東京"], []]
+    assert all(record["translation"] for record in records)
+
+
 def test_a_slow_writer_is_answered_at_once(run: Path) -> None:
     process = start(run)
     assert process.stdin is not None and process.stdout is not None

@@ -2,7 +2,9 @@
 
 import itertools
 import math
+from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,8 +12,10 @@ from hypothesis import strategies as st
 
 from seq2seq import recipe
 from seq2seq.data.tokenization import BOS, EOS, PAD
-from seq2seq.decoding.beam_search import Hypothesis, beam_search, normalize, top_k
-from seq2seq.decoding.translator import search_all
+from seq2seq.decoding.model_scorer import ModelScorer, TorchLogits, top_k
+from seq2seq.decoding.processors import MinLength
+from seq2seq.decoding.scorer import Logits, NumpyLogits, Scorer, State
+from seq2seq.decoding.search import GRID, Hypothesis, beam_search, normalize, rank, search_all
 from seq2seq.nn.seq2seq import Seq2Seq
 
 VOCAB = 7  # four special tokens and three words
@@ -37,6 +41,10 @@ def sharp_model(seed: int, feeding: bool = False) -> Seq2Seq:
     return model
 
 
+def scorer(model: Seq2Seq) -> ModelScorer:
+    return ModelScorer(model, torch.device("cpu"))
+
+
 def log_probability(model: Seq2Seq, src: list[int], tokens: list[int]) -> float:
     """Of the tokens and </s>, by teacher forcing."""
     source, lengths = torch.tensor([src]), torch.tensor([len(src)])
@@ -51,8 +59,7 @@ def brute_force(model: Seq2Seq, src: list[int], limit: int, penalty: recipe.AnyP
     for length in range(limit):
         for tokens in itertools.product(range(4, VOCAB), repeat=length):
             value = log_probability(model, src, list(tokens))
-            score = normalize(torch.tensor(value, dtype=torch.double), length + 1, penalty).item()
-            found.append(Hypothesis(list(tokens), value, score))
+            found.append(Hypothesis(list(tokens), [value], float(normalize(np.array(value), length + 1, penalty))))
     return sorted(found, key=lambda h: -h.score)
 
 
@@ -67,13 +74,12 @@ def decoding(beam: int, penalty: recipe.AnyPenalty, limit: int) -> recipe.Decodi
 def test_a_wide_beam_equals_brute_force(seed: int, penalty: recipe.AnyPenalty) -> None:
     model, limit = sharp_model(seed, feeding=seed % 2 == 0), 4
     sources = [[4, 5, EOS], [6, EOS]]
-    src = torch.tensor([[4, 5, EOS], [6, EOS, PAD]])
-    found = beam_search(model, src, torch.tensor([3, 2]), decoding(100, penalty, limit), n_best=5)
+    found = beam_search(scorer(model), sources, decoding(100, penalty, limit), n_best=5)
     for source, hypotheses in zip(sources, found, strict=True):
         expected = brute_force(model, source, limit, penalty)[:5]
         assert [h.tokens for h in hypotheses] == [h.tokens for h in expected]
         for a, b in zip(hypotheses, expected, strict=True):
-            assert math.isclose(a.score, b.score, abs_tol=1e-6)
+            assert math.isclose(a.score, b.score, abs_tol=GRID)
             assert math.isclose(a.log_probability, b.log_probability, abs_tol=1e-6)
 
 
@@ -82,9 +88,8 @@ def test_a_wide_beam_equals_brute_force(seed: int, penalty: recipe.AnyPenalty) -
 def test_search_stops_only_when_nothing_can_win(seed: int, penalty: recipe.AnyPenalty) -> None:
     """The n-th best of n = 4 comes from a longer search than the best of n = 1: the best must be the same."""
     model = sharp_model(seed)
-    src, lengths = torch.tensor([[4, 5, 6, EOS]]), torch.tensor([4])
-    one = beam_search(model, src, lengths, decoding(4, penalty, 12), n_best=1)[0]
-    four = beam_search(model, src, lengths, decoding(4, penalty, 12), n_best=4)[0]
+    one = beam_search(scorer(model), [[4, 5, 6, EOS]], decoding(4, penalty, 12), n_best=1)[0]
+    four = beam_search(scorer(model), [[4, 5, 6, EOS]], decoding(4, penalty, 12), n_best=4)[0]
     assert one[0] == four[0]
     assert len({tuple(h.tokens) for h in four}) == len(four)
     assert [h.score for h in four] == sorted((h.score for h in four), reverse=True)
@@ -109,7 +114,7 @@ def greedy(model: Seq2Seq, src: list[int], limit: int) -> list[int]:
 def test_a_beam_of_one_is_greedy(seed: int) -> None:
     model = sharp_model(seed)
     src = [4, 6, 5, EOS]
-    found = beam_search(model, torch.tensor([src]), torch.tensor([4]), decoding(1, PENALTIES[2], 8))
+    found = beam_search(scorer(model), [src], decoding(1, PENALTIES[2], 8))
     assert found[0][0].tokens == greedy(model, src, 8)
 
 
@@ -120,9 +125,8 @@ def test_translations_do_not_depend_on_the_batch(seed: int, sizes: list[int], ba
     generator = torch.Generator().manual_seed(seed)
     sentences = [[*torch.randint(4, VOCAB, (n,), generator=generator).tolist(), EOS] for n in sizes]
     options = recipe.DecodingConfig(beam_size=beam)
-    device = torch.device("cpu")
-    alone = [search_all(model, [s], options, device)[0][0].tokens for s in sentences]
-    together = search_all(model, sentences, options, device, batch_size=batch_size)
+    alone = [search_all(scorer(model), [s], options)[0][0].tokens for s in sentences]
+    together = search_all(scorer(model), sentences, options, batch_size=batch_size)
     assert [found[0].tokens for found in together] == alone
 
 
@@ -131,7 +135,7 @@ def test_every_hypothesis_ends_within_the_limit_and_is_scored_with_its_end() -> 
     with torch.no_grad():
         model.output.bias[EOS] = -30  # it would never end by itself
     src = [4, 5, EOS]
-    found = beam_search(model, torch.tensor([src]), torch.tensor([3]), decoding(3, PENALTIES[0], 5), n_best=3)[0]
+    found = beam_search(scorer(model), [src], decoding(3, PENALTIES[0], 5), n_best=3)[0]
     assert all(len(h.tokens) == 4 for h in found)
     for h in found:
         assert math.isclose(h.log_probability, log_probability(model, src, h.tokens), rel_tol=1e-6)
@@ -141,7 +145,7 @@ def test_a_broken_model_ends_too() -> None:
     model = sharp_model(1)
     with torch.no_grad():
         model.output.bias.fill_(torch.nan)
-    found = beam_search(model, torch.tensor([[4, EOS]]), torch.tensor([2]), recipe.DecodingConfig())
+    found = beam_search(scorer(model), [[4, EOS]], recipe.DecodingConfig())
     assert found == [[]]
 
 
@@ -157,8 +161,87 @@ def test_top_k_equals_torch(rows: int, width: int, k: int, seed: int) -> None:
 
 
 def test_length_penalties() -> None:
-    value = torch.tensor(-6.0)
+    value = np.array(-6.0)
     none, average, wu = PENALTIES
     assert normalize(value, 3, none).item() == -6
     assert normalize(value, 3, average).item() == -2
     assert math.isclose(normalize(value, 7, wu).item(), -3, abs_tol=1e-6)  # (5 + 7) / 6 = 2
+
+
+@dataclass
+class Tables:
+    """A scorer without torch: next tokens depend on the last one and on the source's first."""
+
+    values: np.ndarray
+    first: np.ndarray | None = None
+
+    def start(self, sources: list[list[int]]) -> "Tables":
+        return Tables(self.values, np.array([[source[0]] for source in sources]))
+
+    def step(self, tokens: np.ndarray, state: "Tables") -> tuple[NumpyLogits, "Tables"]:
+        return NumpyLogits(self.values[state.first, tokens].copy()), state
+
+    def select(self, rows: np.ndarray, sentences: np.ndarray | None) -> "Tables":
+        assert self.first is not None
+        first = self.first if sentences is None else self.first[sentences]
+        return Tables(self.values, np.repeat(first[:, :1], rows.shape[1], 1))
+
+
+def tables(seed: int) -> Tables:
+    return Tables(np.random.default_rng(seed).normal(0, 3, (VOCAB, VOCAB, VOCAB)))
+
+
+def every_text(table: Tables, first: int, limit: int) -> dict[tuple[int, ...], float]:
+    """Each translation of at most `limit` tokens with </s>, and its log-probability."""
+    logs = table.values[first] - np.log(np.exp(table.values[first]).sum(-1, keepdims=True))
+    found = {}
+    for length in range(limit):
+        for text in itertools.product(range(4, VOCAB), repeat=length):
+            found[text] = sum(logs[a, b] for a, b in itertools.pairwise([BOS, *text, EOS]))
+    return found
+
+
+def test_model_and_tables_fulfil_the_protocol() -> None:
+    assert isinstance(scorer(sharp_model(1)), Scorer) and isinstance(tables(1), Scorer)
+    logits, state = scorer(sharp_model(1)).step(np.array([[BOS]]), scorer(sharp_model(1)).start([[4, EOS]]))
+    assert isinstance(logits, Logits) and isinstance(state, State)
+    assert isinstance(tables(1), State) and isinstance(NumpyLogits(np.zeros((1, 1, VOCAB))), Logits)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_logits_in_numpy_and_in_torch_agree(seed: int) -> None:
+    values = np.random.default_rng(seed).normal(size=(2, 3, 50))
+    ours, theirs = NumpyLogits(values.copy()), TorchLogits(torch.from_numpy(values.copy()))
+    for a, b in zip(ours.top(7), theirs.top(7), strict=True):
+        np.testing.assert_allclose(a, b)
+    parents, tokens = np.array([[0, 2], [1, 1]]), np.array([[4, 9], [5, 2]])
+    np.testing.assert_allclose(ours.take(parents, tokens), theirs.take(parents, tokens))
+    copied = ours.copy(), theirs.copy()
+    for logits in (ours, theirs):
+        logits.values[:] = 0
+    for logits in copied:
+        np.testing.assert_allclose(logits.take(parents, tokens), NumpyLogits(values.copy()).take(parents, tokens))
+
+
+@pytest.mark.parametrize("offset", [0, 1, 2, 3, 9])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_minimum_length_is_what_brute_force_finds_among_the_long_enough(seed: int, offset: int) -> None:
+    blank, limit = 4, 5
+    processor = MinLength(recipe.MinLengthConfig(ratio=0.5, offset=offset), [blank])
+    (found,) = beam_search(tables(seed), [[4, 5, 6, EOS]], decoding(200, PENALTIES[0], limit), [processor], n_best=3)
+    texts = every_text(tables(seed), 4, limit)
+    written = {text: len(text) - text.count(blank) for text in texts}
+    expected = {t: v for t, v in texts.items() if written[t] >= offset + 1 or len(t) == limit - 1}
+    best = sorted(expected, key=lambda text: -expected[text])[:3]
+    assert [tuple(h.tokens) for h in found] == best
+    np.testing.assert_allclose([h.log_probability for h in found], [expected[text] for text in best])
+
+
+@given(st.integers(1, 6), st.integers(1, 40), st.integers(1, 50), st.integers(0, 99))
+def test_ranks_are_by_grid_then_by_place(rows: int, width: int, k: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    scores = generator.integers(-5, 0, (rows, width)) * 1.0
+    scores[generator.random((rows, width)) < 0.2] = -np.inf
+    noise = generator.uniform(-0.4 * GRID, 0.4 * GRID, scores.shape)
+    expected = np.argsort(-scores, 1, kind="stable")[:, :k]
+    assert (rank(scores + noise, k) == expected).all()

@@ -1,0 +1,91 @@
+"""What changes the scores of next tokens before the best are taken: each option of `decoding` one small class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from seq2seq.data.tokenization import EOS
+from seq2seq.decoding.scorer import Logits
+
+if TYPE_CHECKING:
+    from seq2seq.recipe import MaxLengthConfig, MinLengthConfig
+else:  # an exported model translates where no pydantic is installed
+    MaxLengthConfig = MinLengthConfig = Any
+
+
+@dataclass(frozen=True)
+class Prefixes:
+    """What has been written of a batch's hypotheses, and of what."""
+
+    tokens: np.ndarray
+    """With <s> [open, beam, length]."""
+    sentences: np.ndarray
+    """Which of the batch each row is [open]."""
+    sources: list[tuple[int, ...]]
+    """The whole batch's source tokens, with </s>."""
+    max_length: MaxLengthConfig
+
+    @property
+    def src_lengths(self) -> np.ndarray:
+        """Tokens of each row's source, with </s> [open]."""
+        return np.array([len(self.sources[i]) for i in self.sentences], dtype=np.int64)
+
+    @property
+    def limits(self) -> np.ndarray:
+        """Longest hypothesis of each row, in tokens with </s> [open]."""
+        found: np.ndarray = (self.src_lengths * self.max_length.ratio).astype(np.int64) + self.max_length.offset
+        return found
+
+    def extended(self, kept: np.ndarray, parents: np.ndarray, tokens: np.ndarray) -> Prefixes:
+        """The prefixes after one more token.
+
+        Args:
+            kept: rows that go on.
+            parents, tokens: of each new hypothesis [kept, beam]: its parent's position in the beam, and its last token.
+        """
+        longer = np.concatenate([self.tokens[kept[:, None], parents], tokens[..., None]], -1)
+        return replace(self, tokens=longer, sentences=self.sentences[kept])
+
+
+@runtime_checkable
+class Processor(Protocol):
+    """Changes the scores of next tokens in place."""
+
+    changes_scores: bool
+    """Whether the scores of tokens that stay possible change; else some become impossible (-inf), and that is all."""
+
+    def __call__(self, logits: Logits, prefixes: Prefixes) -> None: ...
+
+
+def process(logits: Logits, prefixes: Prefixes, processors: Sequence[Processor]) -> None:
+    """Let the processors change the scores; where this is the last token that fits, leave nothing but </s>."""
+    last = (prefixes.tokens.shape[-1] >= prefixes.limits).nonzero()[0]
+    ends = logits.values[last, :, EOS] + 0 if len(last) else None
+    for processor in processors:
+        processor(logits, prefixes)
+    if ends is not None:
+        logits.values[last] = -np.inf
+        logits.values[last, :, EOS] = ends
+
+
+class MinLength:
+    """</s> is impossible before so many tokens are written: `ratio` times the source's, plus `offset`.
+
+    Args:
+        blanks: tokens that no text comes of: they do not count.
+    """
+
+    changes_scores = False
+
+    def __init__(self, config: MinLengthConfig, blanks: list[int]) -> None:
+        self.config, self.blanks = config, np.array(blanks, dtype=np.int64)
+
+    def __call__(self, logits: Logits, prefixes: Prefixes) -> None:
+        least = ((prefixes.src_lengths - 1) * self.config.ratio).astype(np.int64) + self.config.offset
+        written = (~np.isin(prefixes.tokens[..., 1:], self.blanks)).sum(-1)
+        rows, beams = (written < least[:, None]).nonzero()
+        logits.values[rows, beams, EOS] = -np.inf
