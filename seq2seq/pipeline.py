@@ -25,11 +25,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from seq2seq import __version__
-from seq2seq.data import corpus
 from seq2seq.data.alignment import read_aligned
+from seq2seq.data.lines import hash_of
+from seq2seq.data.sources import sources_of
 from seq2seq.errors import UserError
 from seq2seq.files import file_hash, write_json, write_text
-from seq2seq.recipe import BuiltinSourceConfig, CustomCellConfig, FilesSourceConfig, HubSourceConfig, Recipe
+from seq2seq.recipe import CustomCellConfig, FilesSourceConfig, Recipe
 from seq2seq.recipe.file import dump_recipe
 from seq2seq.run_folder import RunFolder
 
@@ -80,10 +81,9 @@ def inputs_of(recipe: Recipe) -> dict[Stage, Inputs]:
     data = recipe.data
     prepare = flatten("data.filter", data.filter) | flatten("tokenizer", recipe.tokenizer)
     prepare |= {"data.src": data.src, "data.tgt": data.tgt}
-    for key, source, role in sources_of(recipe):
-        noted = "data.train.0" if key == "data.train" else key  # whether it stands alone changes nothing
-        for label, value in corpus.fingerprint(source, role, data.src, data.tgt, key).items():
-            prepare[f"{noted} ({label})"] = value
+    for source in sources_of(data):
+        noted = "data.train.0" if source.key == "data.train" else source.key  # whether it stands alone changes nothing
+        prepare |= {f"{noted} ({label})": value for label, value in source.fingerprint().items()}
     train = flatten("model", recipe.model) | flatten("training", recipe.training)
     train = {
         key: value for key, value in train.items() if not key.startswith(("training.checkpoints", "training.log_every"))
@@ -97,7 +97,7 @@ def inputs_of(recipe: Recipe) -> dict[Stage, Inputs]:
         key = f"model.embedding.{side}_vectors"
         path = getattr(recipe.model.embedding, f"{side}_vectors")
         if path is not None:
-            train[key] = corpus.hash_of(Path(path), key)
+            train[key] = hash_of(Path(path), key)
     train["seed"] = str(recipe.seed)
     train |= {f"data.train.{i}.weight": str(source.weight) for i, source in enumerate(data.train)}
     own: dict[Stage, Inputs] = {
@@ -114,27 +114,17 @@ def inputs_of(recipe: Recipe) -> dict[Stage, Inputs]:
     return own
 
 
-def sources_of(recipe: Recipe) -> Iterator[tuple[str, Any, Literal["train", "valid", "test"]]]:
-    """Every data source with its recipe key and its role."""
-    for i, source in enumerate(recipe.data.train):
-        yield recipe.data.train_key(i), source, "train"
-    yield "data.valid", recipe.data.valid, "valid"
-    for name, source in recipe.data.test.items():
-        yield f"data.test.{name}", source, "test"
-
-
 def read_sources(recipe: Recipe) -> None:
     """Read all data, as `prepare` will: every line of files, the first of built-in phrases, nothing of a hub.
 
     Raises:
         UserError: some of it is missing, damaged or not parallel.
     """
-    for key, source, role in sources_of(recipe):
-        if not isinstance(source, HubSourceConfig):
-            pairs: Iterator[Any] = corpus.read_pairs(source, role, recipe.data.src, recipe.data.tgt, key)
-            if isinstance(source, FilesSourceConfig) and source.alignments is not None:
-                pairs = read_aligned(pairs, Path(source.alignments), key)
-            deque(itertools.islice(pairs, 1 if isinstance(source, BuiltinSourceConfig) else None), maxlen=0)
+    for source in sources_of(recipe.data):
+        pairs: Iterator[Any] = source.pairs()
+        if isinstance(source.config, FilesSourceConfig) and source.config.alignments is not None:
+            pairs = read_aligned(pairs, Path(source.config.alignments), source.key)
+        deque(itertools.islice(pairs, source.preview), maxlen=0)
 
 
 def flatten(key: str, config: BaseModel) -> Inputs:

@@ -70,7 +70,7 @@ SETTINGS = [
     ("data.valid.weight=2.0", "data.valid.weight: has no effect outside the training data; remove it"),
     ("data.test.toy.weight=2.0", "data.test.toy.weight: has no effect"),
     ("model.encoder.attention={kind: bahdanau}", "model.encoder.attention: unknown key"),
-    ("data.train={tsv: x, src_field: en}", "data.train.src_field: unknown key; the keys here are weight, tsv"),
+    ("data.train={tsv: x, src_field: en}", "data.train.src_field: unknown key; the keys here are weight, src_column"),
     ("data.train={files: 'x.{lang}', tsv: y}", "data.train.tsv: unknown key; the keys here are weight, files"),
     ("data.test={'': {files: 'x.{lang}'}}", "only letters, digits, `.`, `_` and `-`, not ''"),
     ("data.test={.a: {files: 'x.{lang}'}}", "only letters, digits, `.`, `_` and `-`, not '.a'"),
@@ -191,7 +191,7 @@ SETTINGS = [
         "data.train.alignments: has no effect while training.guided_alignment is 0",
     ),
     ("data.valid.alignments=x", "data.valid.alignments: has no effect outside the training data"),
-    ("data.train={tsv: x, alignments: y}", "data.train.alignments: unknown key; the keys here are weight, tsv"),
+    ("data.train={tsv: x, alignments: y}", "data.train.alignments: unknown key; the keys here are weight, src_column"),
     (
         f"{GUIDED} model.decoder.attention.kind=none model.decoder.input_feeding=false",
         "training.guided_alignment: attention none has no weights to guide",

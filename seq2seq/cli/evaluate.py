@@ -44,7 +44,7 @@ def evaluate(
     if hyp is None or ref is None:
         raise UserError("evaluate: give a recipe or run folder, or both --hyp FILE and --ref FILE")
 
-    from seq2seq.data.corpus import read_lines
+    from seq2seq.data.lines import read_lines
     from seq2seq.evaluation.metrics import METRICS, bleu_tokenizer, score, to_dict
     from seq2seq.evaluation.report import print_scores
     from seq2seq.languages import is_code, is_known
@@ -54,7 +54,9 @@ def evaluate(
     if not is_known(language):
         tokenizer = bleu_tokenizer(language)
         print(f"note: --language {language}: the CLDR names no such language; BLEU by {tokenizer}", file=sys.stderr)
-    scores = score(list(read_lines(hyp)), list(read_lines(ref)), metric or METRICS, language, bootstrap)
+    scores = score(
+        list(read_lines(hyp, pipe=True)), list(read_lines(ref, pipe=True)), metric or METRICS, language, bootstrap
+    )
     if as_json:
         print(json.dumps([to_dict(s) for s in scores], indent=2))
     else:

@@ -18,7 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seq2seq.data.corpus import Pairs, read_lines
+from seq2seq.data.lines import Faults, text_lines
+from seq2seq.data.sources import Pairs
 from seq2seq.errors import UserError
 
 Links = Sequence[tuple[int, int]]
@@ -34,27 +35,33 @@ def read_aligned(pairs: Pairs, path: Path, key: str) -> Iterator[tuple[str, str,
     Raises:
         UserError: the file is missing, of another length than the text, or a line does not fit its pair.
     """
-    key, lines = f"{key}.alignments", read_lines(path, f"{key}.alignments")
+    key = f"{key}.alignments"
+    faults = Faults(key)
+    lines = text_lines(path, faults, key)
     for count, (pair, line) in enumerate(itertools.zip_longest(pairs, lines)):
         if pair is None or line is None:
             longer = count + 1 + sum(1 for _ in (pairs if line is None else lines))
             text, own = (longer, count) if line is None else (count, longer)
-            mend = "each pair needs its line, an empty one where nothing is aligned; align the text again"
-            raise UserError(f"{key}: {path} has {own:,} lines, and the text {text:,}; {mend}")
-        _check(line, pair, f"{key}: {path}:{count + 1}")
+            fix = "each pair needs its line, an empty one where nothing is aligned; align the text again"
+            raise UserError(f"{key}: {path} has {own:,} lines, and the text {text:,}; {fix}")
+        if fault := _fault(line, pair):
+            faults.add(f"{path}:{count + 1}", *fault)
         yield *pair, line
+    faults.raise_if_any()
 
 
-def _check(line: str, pair: tuple[str, str], where: str) -> None:
+def _fault(line: str, pair: tuple[str, str]) -> tuple[str, str] | None:
+    """What is wrong with a line, and the fix."""
     for entry in line.split():
         if not re.fullmatch("[0-9]{1,9}-[0-9]{1,9}", entry):
-            raise UserError(f"{where}: {entry[:30]!r} is no link of two words; it must look like 0-2, counted from 0")
+            return f"{entry[:30]!r} is no link of two words", "it must look like 0-2, counted from 0"
     counts = [len(text.split()) for text in pair]
     for link in parse(line):
         for word, count, side in zip(link, counts, ("source", "target"), strict=True):
             if word >= count:
                 what = f"{link[0]}-{link[1]} names {side} word {word}, from 0, but there are {count} words"
-                raise UserError(f"{where}: {what}; align the text as it is read, its words split at blanks")
+                return what, "align the text as it is read, its words split at blanks"
+    return None
 
 
 def parse(line: str) -> Links:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from seq2seq.data.alignment import parse, read_aligned, to_pieces
 from seq2seq.data.cleaning import DROPPED_BY, Cleaner, Overlap, drop_by_length
-from seq2seq.data.corpus import read_pairs
+from seq2seq.data.sources import make_source
 from seq2seq.data.tokenization import EOS, UNK, Tokenizer
 from seq2seq.data.tokenizer_training import train_tokenizers
 from seq2seq.errors import UserError
@@ -67,7 +67,7 @@ def prepare(
     ):
         for i, source in enumerate(data.train):
             key, alignments = data.train_key(i), data.alignments[i]
-            pairs = read_pairs(source, "train", data.src, data.tgt, key)
+            pairs = make_source(source, "train", data.src, data.tgt, key).pairs()
             for pair in pairs if alignments is None else read_aligned(pairs, Path(alignments), key):
                 cleaner.add(i, *pair)
             progress(f"{key}: {cleaner.read[i]:,} pairs read")
@@ -98,11 +98,11 @@ def prepare(
 
 def _read_evaluation(data: DataConfig) -> dict[str, list[Pair]]:
     """The pairs of the validation and test sets, by the names of their files."""
-    sets = {"valid": list(read_pairs(data.valid, "valid", data.src, data.tgt, "data.valid"))}
+    sets = {"valid": list(make_source(data.valid, "valid", data.src, data.tgt, "data.valid").pairs())}
     if not any(src.strip() and tgt.strip() for src, tgt in sets["valid"]):
         raise UserError("data.valid: every pair has a blank side; give sentences and their translations")
     for name, source in data.test.items():
-        sets[f"test-{name}"] = list(read_pairs(source, "test", data.src, data.tgt, f"data.test.{name}"))
+        sets[f"test-{name}"] = list(make_source(source, "test", data.src, data.tgt, f"data.test.{name}").pairs())
     return sets
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seq2seq.data.corpus import read_lines
+from seq2seq.data.lines import read_lines
 from seq2seq.errors import UserError
 
 

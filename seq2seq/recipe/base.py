@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Self, TypeVar, get_args
 
@@ -97,6 +98,8 @@ def _combination(key: str, message: str) -> PydanticCustomError:
 
 
 def _fits_the_file_system(path: str) -> str:
+    if bad := re.search("[\0\ud800-\udfff]", path):
+        raise PydanticCustomError("path", "{message}", {"message": f"holds {bad[0]!a}, which no path can; remove it"})
     longest = max((len(name.encode("utf-8", "replace")) for name in path.split("/")), default=0)
     if longest > 255 or len(path) > 1000:
         what = f"has a name of {longest:,} bytes" if longest > 255 else f"has {len(path):,} characters"

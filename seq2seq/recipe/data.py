@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import os
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from seq2seq.recipe.base import Config, Faults, FileName, Language, PathName, Positive, named, rule
 
-Column = Annotated[int, Field(ge=0, le=10_000)]
+Column = Annotated[int, Field(ge=0, le=10_000)] | Annotated[str, Field(max_length=1000)]
 VocabularySize = Annotated[int, Field(ge=100, le=1_000_000)]
 
 
@@ -17,6 +19,10 @@ class SourceConfig(Config):
 
     weight: float = Field(default=1.0, gt=0, le=1000)
     """How often each pair is seen in an epoch, on average (2: twice; 0.5: every other epoch). Training data only."""
+
+    def located(self, absolute: Callable[[str], str]) -> Self:
+        """The same, with paths that count from the recipe's folder made absolute."""
+        return self
 
 
 class FilesSourceConfig(SourceConfig):
@@ -28,6 +34,11 @@ class FilesSourceConfig(SourceConfig):
     """Word alignments in the Pharaoh format, a line a pair: `0-0 1-2` links words (what stands between blanks) 0 and 0,
     1 and 2, the source's first. For `training.guided_alignment`; training data only."""
 
+    def located(self, absolute: Callable[[str], str]) -> Self:
+        files = absolute(self.files) if isinstance(self.files, str) else [absolute(file) for file in self.files]
+        alignments = None if self.alignments is None else absolute(self.alignments)
+        return self.model_copy(update={"files": files, "alignments": alignments})
+
     @rule
     def _two_files(self) -> Faults:
         if isinstance(self.files, str) and "{lang}" not in self.files:
@@ -36,20 +47,48 @@ class FilesSourceConfig(SourceConfig):
             yield "files", f"the list needs two files, the source's and the target's, not {len(self.files)}"
 
 
-class TsvSourceConfig(SourceConfig):
-    """One file of tab-separated columns, without quoting."""
+class TableSourceConfig(SourceConfig):
+    """A file of rows and columns."""
 
-    tsv: PathName
-    """The file."""
     src_column: Column = 0
-    """The source's column, from 0."""
+    """The source's column: its number, from 0, or its name in the header."""
     tgt_column: Column = 1
-    """The target's column, from 0."""
+    """The target's column: its number, from 0, or its name in the header."""
+    header: bool = False
+    """The first row holds the columns' names and is no pair."""
 
     @rule
     def _two_columns(self) -> Faults:
         if self.src_column == self.tgt_column:
-            yield "tgt_column", f"the source is column {self.src_column} too; name another column"
+            yield "tgt_column", f"the source is column {str(self.src_column)[:50]} too; name another column"
+
+    @rule
+    def _has_names(self) -> Faults:
+        for key in ("src_column", "tgt_column"):
+            if isinstance(getattr(self, key), str) and not self.header:
+                yield key, "a column has a name in a table with a header; set header: true, or give its number, from 0"
+
+
+class TsvSourceConfig(TableSourceConfig):
+    """One file of tab-separated columns, without quoting."""
+
+    tsv: PathName
+    """The file."""
+
+    def located(self, absolute: Callable[[str], str]) -> Self:
+        return self.model_copy(update={"tsv": absolute(self.tsv)})
+
+
+class CsvSourceConfig(TableSourceConfig):
+    """One file of comma-separated columns, with quotes where a text holds a comma, a quote or a line end."""
+
+    csv: PathName
+    """The file."""
+    delimiter: Literal[",", ";", "|"] = ","
+    """What parts the columns."""
+
+    def located(self, absolute: Callable[[str], str]) -> Self:
+        return self.model_copy(update={"csv": absolute(self.csv)})
 
 
 class JsonlSourceConfig(SourceConfig):
@@ -61,6 +100,9 @@ class JsonlSourceConfig(SourceConfig):
     """The source's field; dots reach into objects (`translation.en`). Default: the source language."""
     tgt_field: str | None = None
     """The target's field. Default: the target language."""
+
+    def located(self, absolute: Callable[[str], str]) -> Self:
+        return self.model_copy(update={"jsonl": absolute(self.jsonl)})
 
 
 class HubSourceConfig(SourceConfig):
@@ -79,6 +121,9 @@ class HubSourceConfig(SourceConfig):
     tgt_field: str | None = None
     """The target's field. Default: the target language, also within `translation`."""
 
+    def located(self, absolute: Callable[[str], str]) -> Self:
+        return self.model_copy(update={"hub": absolute(self.hub)}) if os.path.exists(absolute(self.hub)) else self
+
 
 class BuiltinSourceConfig(SourceConfig):
     """Phrases of the Unicode CLDR (dates, times, amounts, lists, units), made offline for any two languages."""
@@ -93,7 +138,7 @@ class BuiltinSourceConfig(SourceConfig):
     """The random seed of the phrases. The recipe's own `seed` changes the training alone, never its data."""
 
 
-SOURCE_KEYS = ("files", "tsv", "jsonl", "hub", "builtin")
+SOURCE_KEYS = ("files", "tsv", "csv", "jsonl", "hub", "builtin")
 
 
 def source_kind(data: Any) -> str | None:
@@ -106,13 +151,14 @@ def source_kind(data: Any) -> str | None:
 AnySource = Annotated[
     Annotated[FilesSourceConfig, Tag("files")]
     | Annotated[TsvSourceConfig, Tag("tsv")]
+    | Annotated[CsvSourceConfig, Tag("csv")]
     | Annotated[JsonlSourceConfig, Tag("jsonl")]
     | Annotated[HubSourceConfig, Tag("hub")]
     | Annotated[BuiltinSourceConfig, Tag("builtin")],
     Discriminator(
         source_kind,
         custom_error_type="source_kind",
-        custom_error_message="not a data source: it needs one of the keys files, tsv, jsonl, hub, builtin",
+        custom_error_message="not a data source: it needs one of the keys " + ", ".join(SOURCE_KEYS),
     ),
 ]
 

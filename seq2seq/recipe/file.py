@@ -7,16 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.errors import UserError
-from seq2seq.recipe import (
-    AnyCell,
-    AnySource,
-    FilesSourceConfig,
-    HubSourceConfig,
-    JsonlSourceConfig,
-    Recipe,
-    StackConfig,
-    TsvSourceConfig,
-)
+from seq2seq.recipe import AnyCell, Recipe, StackConfig
 from seq2seq.recipe.errors import checked, dotted
 from seq2seq.recipe.reader import MAX_DEPTH, KeyPath, Place, Source, read_file, shown, shown_text, write_yaml
 
@@ -95,25 +86,12 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     def absolute(path: str) -> str:
         return os.path.normpath(folder / os.path.expanduser(path))
 
-    def resolve(source: AnySource) -> AnySource:
-        if isinstance(source, FilesSourceConfig):
-            files = absolute(source.files) if isinstance(source.files, str) else [absolute(f) for f in source.files]
-            alignments = None if source.alignments is None else absolute(source.alignments)
-            return source.model_copy(update={"files": files, "alignments": alignments})
-        if isinstance(source, TsvSourceConfig):
-            return source.model_copy(update={"tsv": absolute(source.tsv)})
-        if isinstance(source, JsonlSourceConfig):
-            return source.model_copy(update={"jsonl": absolute(source.jsonl)})
-        if isinstance(source, HubSourceConfig) and os.path.exists(absolute(source.hub)):
-            return source.model_copy(update={"hub": absolute(source.hub)})
-        return source
-
     data = recipe.data
     data = data.model_copy(
         update={
-            "train": [resolve(source) for source in data.train],
-            "valid": resolve(data.valid),
-            "test": {name: resolve(source) for name, source in data.test.items()},
+            "train": [source.located(absolute) for source in data.train],
+            "valid": data.valid.located(absolute),
+            "test": {name: source.located(absolute) for name, source in data.test.items()},
         }
     )
     embedding = recipe.model.embedding

@@ -1,6 +1,7 @@
 """Reading parallel text: lines are lines, and every mistake of the data says where it is."""
 
 import bz2
+import csv
 import gzip
 import itertools
 import json
@@ -12,9 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from seq2seq.data.corpus import Role, fingerprint, read_pairs
+from seq2seq.data.sources import DataSource, Role, make_source
 from seq2seq.errors import UserError
 from seq2seq.recipe import AnySource
 
@@ -22,23 +23,23 @@ PAIRS = [("one", "eins"), ("two\u2028half\x85 \x0b\x0c\x1c\0", "zwei"), ("", "dr
 
 
 def read(role: Role = "train", **source: Any) -> list[tuple[str, str]]:
-    return list(read_pairs(make(**source), role, "en", "de", "data.train.0"))
+    return list(opened(role, **source).pairs())
 
 
 def marks(role: Role = "train", **source: Any) -> dict[str, str]:
-    return fingerprint(make(**source), role, "en", "de", "data.train.0")
+    return opened(role, **source).fingerprint()
 
 
-def make(**source: Any) -> AnySource:
-    return TypeAdapter[AnySource](AnySource).validate_python(
-        {k: str(v) if isinstance(v, Path) else v for k, v in source.items()}
-    )
+def opened(role: Role = "train", **source: Any) -> DataSource[Any]:
+    values = {k: str(v) if isinstance(v, Path) else v for k, v in source.items()}
+    config = TypeAdapter[AnySource](AnySource).validate_python(values)
+    return make_source(config, role, "en", "de", "data.train.0")
 
 
 def message(role: Role = "train", **source: Any) -> str:
     with pytest.raises(UserError) as caught:
         read(role, **source)
-    assert "\n" not in str(caught.value) and str(caught.value).startswith("data.train.0: ")
+    assert all(line.startswith("data.train.0: ") for line in str(caught.value).split("\n"))
     return str(caught.value)
 
 
@@ -121,10 +122,67 @@ def test_tsv(tmp_path: Path) -> None:
     assert "a.tsv:2: 1 column, but column 1 (from 0)" in message(tsv=path)
 
 
+def test_columns_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("id\ten\t de\n1\tone\teins\n2\ttwo\tzwei\n")
+    expected = [("one", "eins"), ("two", "zwei")]
+    assert read(tsv=path, header=True, src_column="en", tgt_column="de") == expected
+    assert read(tsv=path, header=True, src_column=1, tgt_column="de") == expected
+    assert read(tsv=path, src_column=1, tgt_column=2) == [("en", " de"), *expected]
+    text = message(tsv=path, header=True, src_column="english", tgt_column="de")
+    assert "a.tsv:1: no column 'english' in the header; its columns are id, en, de" in text
+    assert "did you mean en?" in message(tsv=path, header=True, src_column="eng", tgt_column="de")
+    assert marks(tsv=path) != marks(tsv=path, header=True)
+    with pytest.raises(ValidationError, match="set header: true"):
+        opened(tsv=path, src_column="en")
+    path.write_text("en\tde\n")
+    assert "no sentence pairs" in message(tsv=path, header=True)
+
+
+FIELD = st.text(alphabet=st.sampled_from('ab ",;|\té\u2028')).map(str)
+
+
+@given(rows=st.lists(st.tuples(FIELD, FIELD, FIELD), min_size=1), delimiter=st.sampled_from(",;|"))
+def test_any_csv_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]], delimiter: str
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "a.csv"
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter=delimiter).writerows(rows)
+    pairs = [(row[2], row[0]) for row in rows]
+    assert read(csv=path, delimiter=delimiter, src_column=2, tgt_column=0) == pairs
+
+
+def test_csv_rows_over_several_lines_and_bad_ones(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('de,en\r\n"eins\nund","one, ""and"""\r\n\r\nzwei,two\r\n')
+    assert read(csv=path, header=True, src_column="en", tgt_column="de") == [
+        ('one, "and"', "eins und"),
+        ("two", "zwei"),
+    ]
+    path.write_text('a,b\n"x"y,z\n"p\nq",r\nonly\nc,d\n"open,x\n')
+    text = message(csv=path)
+    for words in ("a.csv:2: not CSV", "a.csv:5: 1 column,", "a.csv:7: not CSV: unexpected end of data"):
+        assert words in text
+
+
+def test_all_bad_lines_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_bytes(b"".join(b"a\tb\n" if i % 3 else b"a\n" for i in range(9)) + b"\xff\t\n")
+    lines = message(tsv=path).split("\n")
+    assert [line.split("a.tsv:")[1].split(":")[0] for line in lines] == ["1", "4", "7", "10"]
+    assert lines[0].endswith("fix the line, or src_column and tgt_column") and "fix" not in lines[1]
+    path.write_bytes(b"a\n" * 500)
+    with pytest.raises(UserError) as caught:
+        read(tsv=path)
+    lines = str(caught.value).split("\n")
+    assert len(lines) == 21 and lines[-1] == "these are the first 20 bad lines; what follows was not read"
+
+
 def test_jsonl(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"en": "one\\r\\nmore", "de": "eins", "id": {"n": 1}}\n\n{"en": "two", "de": 2}\n')
-    stream = read_pairs(make(jsonl=path), "train", "en", "de", "data.train.0")
+    stream = opened(jsonl=path).pairs()
     assert next(stream) == ("one more", "eins")
     assert "a.jsonl:3: de is '2', not a text; set tgt_field" in message(jsonl=path)
     assert "no field text; set src_field to one of the fields here: en, de, id.n" in message(
@@ -190,7 +248,7 @@ def test_fingerprint_knows_contents_not_places(tmp_path: Path) -> None:
 
 def test_builtin() -> None:
     assert len(read("valid", builtin="cldr", pairs=3)) == 3
-    stream = read_pairs(make(builtin="cldr"), "train", "en", "de")
+    stream = opened(builtin="cldr").pairs()
     assert all(src and tgt for src, tgt in itertools.islice(stream, 5))
     assert marks("valid", builtin="cldr")["pairs"] == "1000"
     assert marks("valid", builtin="cldr") != marks("test", builtin="cldr")
