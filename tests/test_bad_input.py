@@ -466,8 +466,18 @@ def test_bad_translate_commands(run: Path, tmp_path: Path) -> None:
     refused(seq2seq("translate", str(tmp_path)), "has no trained model yet")
     refused(seq2seq("translate", str(run), "--format", "xml"), "--format xml: must be text or jsonl")
     refused(seq2seq("translate", str(run), "--n-best", "2"), "--format jsonl")
-    refused(seq2seq("translate", str(run), "--format", "jsonl", "--n-best", "9"), "the beam holds 2", "--beam-size 9")
-    refused(seq2seq("translate", str(run), "decoding.beam_size=3"), "not a recipe's YAML file", "--beam-size")
+    refused(
+        seq2seq("translate", str(run), "--format", "jsonl", "--n-best", "9"), "the beam holds 2", "decoding.beam_size=9"
+    )
+    refused(seq2seq("translate", str(run), "training.seed=3"), "only keys of decoding", "decoding.beam_size=10")
+    refused(seq2seq("translate", str(run), "decoding.beam=3"), "did you mean `beam_size`?")
+    refused(seq2seq("translate", str(run), "decoding.beam_size=0"), "decoding.beam_size")
+    refused(seq2seq("translate", str(run), "decoding"), "only keys of decoding")
+    refused(seq2seq("translate", str(run), "--input", str(run / "none")), "--input", "No such file")
+    refused(seq2seq("translate", str(run), "--input", str(run)), "--input", "Is a directory")
+    refused(seq2seq("translate", str(run), "--output", str(run / "model" / "config.json")), "exists", "--force")
+    refused(seq2seq("translate", str(run), "--output", str(run / "none" / "out")), "--output", "No such file")
+    refused(seq2seq("translate", str(run), "--force"), "--force has no effect")
     refused(seq2seq("translate", str(run), "--device", "abacus"), "--device abacus: must be auto, cpu, cuda")
     assert seq2seq("translate", str(run), "--beam-size", "none").code == 2
 
@@ -492,6 +502,7 @@ def test_options_without_effect_on_a_recipe(recipe: Path, run: Path) -> None:
         ("translate", ["--format", "jsonl"]),
         ("translate", ["--n-best", "3"]),
         ("translate", ["--beam-size", "3"]),
+        ("translate", ["--input", "x"]),
         ("translate", ["--batch-size", "3"]),
         ("evaluate", ["--metric", "bleu"]),
         ("evaluate", ["--bootstrap", "5"]),
@@ -507,6 +518,7 @@ def test_bad_evaluate_commands(recipe: Path, tmp_path: Path) -> None:
     refused(seq2seq("evaluate"), "both --hyp FILE and --ref FILE")
     refused(seq2seq("evaluate", "--hyp", two), "both --hyp FILE and --ref FILE")
     refused(seq2seq("evaluate", str(recipe), "--hyp", two, "--ref", two), "not both")
+    refused(seq2seq("evaluate", "--hyp", two, "--hyp", two, "--ref", two), "given twice")
     refused(seq2seq("evaluate", "--hyp", two, "--ref", three), "2 hypotheses", "3 references")
     refused(seq2seq("evaluate", "--hyp", empty, "--ref", empty), "nothing to score")
     missing = seq2seq("evaluate", "--hyp", two, "--ref", str(tmp_path / "none"))

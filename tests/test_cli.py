@@ -116,6 +116,10 @@ def test_evaluate_agrees_with_sacrebleu(tmp_path: Path) -> None:
     whole = seq2seq("evaluate", *files).out
     for score in scores.values():
         assert f"{score['value']:.2f}" in whole and score["signature"] in whole
+    (tmp_path / "other").write_text("".join(line + "\n" for line in references))
+    both = json.loads(seq2seq("evaluate", "--hyp", str(tmp_path / "other"), *files, "--json").out)
+    assert list(both) == [str(tmp_path / "other"), str(tmp_path / "hyp")]
+    assert both[str(tmp_path / "hyp")] == list(scores.values()) and both[str(tmp_path / "other")][0]["value"] > 99.99
     table = seq2seq("evaluate", *files, "--metric", "chrf", "--bootstrap", "0").out
     assert "chrF" in table and "BLEU" not in table
 

@@ -22,7 +22,9 @@ def evaluate(
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="With a RECIPE only: recipe keys to set.")
     ] = None,
-    hyp: Annotated[Path | None, typer.Option(help="Any system's output, one sentence a line.")] = None,
+    hyp: Annotated[
+        list[Path] | None, typer.Option(help="Any system's output, one sentence a line; can be repeated.")
+    ] = None,
     ref: Annotated[Path | None, typer.Option(help="The reference translations, line by line.")] = None,
     language: Annotated[str, typer.Option(help="With --hyp: the target's, for sacreBLEU's tokenizer.")] = "en",
     metric: Annotated[list[str] | None, typer.Option(help="With --hyp: bleu, chrf, ter; can be repeated.")] = None,
@@ -41,7 +43,7 @@ def evaluate(
         )
         run_until("evaluate", recipe, settings, False, device, threads, as_json)
         return
-    if hyp is None or ref is None:
+    if not hyp or ref is None:
         raise UserError("evaluate: give a recipe or run folder, or both --hyp FILE and --ref FILE")
 
     from seq2seq.data.lines import read_lines
@@ -54,10 +56,16 @@ def evaluate(
     if not is_known(language):
         tokenizer = bleu_tokenizer(language)
         print(f"note: --language {language}: the CLDR names no such language; BLEU by {tokenizer}", file=sys.stderr)
-    scores = score(
-        list(read_lines(hyp, pipe=True)), list(read_lines(ref, pipe=True)), metric or METRICS, language, bootstrap
-    )
+    references, names = list(read_lines(ref, pipe=True)), [str(path) for path in hyp]
+    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+    if twice is not None:
+        raise UserError(f"--hyp {twice}: given twice; name each file once")
+    scores = {
+        name: score(list(read_lines(path, pipe=True)), references, metric or METRICS, language, bootstrap)
+        for name, path in zip(names, hyp, strict=True)
+    }
     if as_json:
-        print(json.dumps([to_dict(s) for s in scores], indent=2))
+        found = {name: [to_dict(s) for s in of_file] for name, of_file in scores.items()}
+        print(json.dumps(found[names[0]] if len(names) == 1 else found, indent=2))
     else:
-        print_scores({hyp.name: scores}, Console())
+        print_scores(scores, Console())

@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import BinaryIO
+from pathlib import Path
+from typing import BinaryIO, cast
 
 from seq2seq.decoding.translation import Translation
+from seq2seq.errors import UserError
+from seq2seq.files import raise_if_disk_full
 
 READ_BYTES = 1 << 18
+
+
+@contextlib.contextmanager
+def opened(source: Path | None, target: Path | None) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """Where lines come from and where they go: stdin and stdout, where no file is named.
+
+    The target appears when the block ends without an error; until then what stood there stays.
+
+    Raises:
+        UserError: a file cannot be read or written.
+    """
+    with contextlib.ExitStack() as stack:
+        reader = sys.stdin.buffer if source is None else stack.enter_context(_open(source, "rb", "--input"))
+        if target is None:
+            yield reader, sys.stdout.buffer
+            return
+        partial = target.with_name(f".{target.name}.partial")
+        writer = stack.enter_context(_open(partial, "wb", "--output"))
+        with raise_if_disk_full(target):
+            yield reader, writer
+            writer.flush()
+            os.fsync(writer.fileno())
+        partial.replace(target)
+
+
+def _open(path: Path, mode: str, option: str) -> BinaryIO:
+    try:
+        return cast(BinaryIO, open(path, mode))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{option} {path}: {getattr(error, 'strerror', None) or error}; name a file there") from None
 
 
 def lines_of(stream: BinaryIO) -> Iterator[list[str]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from seq2seq.errors import UserError
-from seq2seq.recipe import AnyCell, Recipe, StackConfig
+from seq2seq.recipe import AnyCell, Config, DecodingConfig, Recipe, StackConfig
 from seq2seq.recipe.errors import checked, dotted
 from seq2seq.recipe.reader import MAX_DEPTH, KeyPath, Place, Source, read_file, shown, shown_text, write_yaml
 
@@ -40,6 +41,31 @@ def read_cell(text: str, place: str) -> AnyCell:
     source = Source(Path(place))
     source.data = {"cell": source.read(text, ("cell",), Place(0, place))}
     return checked(StackConfig, source).cell
+
+
+class _Decoding(Config):
+    """What of a trained model's recipe can still be set."""
+
+    decoding: DecodingConfig
+
+
+def override_decoding(config: DecodingConfig, overrides: Sequence[str]) -> DecodingConfig:
+    """A trained model's `decoding` with `decoding.KEY=value` settings from the command line.
+
+    Raises:
+        UserError: they are none of `decoding`, or do not fit the schema.
+    """
+    source = Source(Path("decoding"))
+    source.data = {"decoding": config.model_dump()}
+    for i, override in enumerate(overrides):
+        if not override.startswith("decoding."):
+            raise UserError(f"{shown_text(override)}: of a trained model only keys of decoding can be set, as in "
+                            "decoding.beam_size=10; to train another, name the recipe's YAML file")  # fmt: skip
+        _override(source, override, i)
+    penalty = any(override.startswith("decoding.length_penalty") for override in overrides)
+    if source.data["decoding"]["beam_size"] == 1 and not penalty:  # the recipe's has no effect any more
+        source.data["decoding"]["length_penalty"] = {"kind": "none"}
+    return checked(_Decoding, source).decoding
 
 
 def dump_recipe(recipe: Recipe) -> str:

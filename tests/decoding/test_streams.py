@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -85,6 +86,34 @@ def test_jsonl_says_what_the_model_has_never_seen_and_no_translation_is_empty(ru
     records = [json.loads(line) for line in lines]
     assert [record["unknown"] for record in records] == [["qwxz", "東京"], ["東京"], []]
     assert all(record["translation"] for record in records)
+
+
+def test_from_file_to_file_with_settings(run: Path, tmp_path: Path) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.write_bytes(b"one two three\n\nfour five\n")
+    options = ("decoding.beam_size=6", "decoding.min_length.offset=3", "--format", "jsonl", "--n-best", "4")
+    expected, _ = translate(run, source.read_bytes(), *options)
+    out, err = translate(run, b"", *options, "--input", str(source), "--output", str(target))
+    assert (out, err) == ([], "") and target.read_bytes().split(b"\n")[:-1] == expected
+    assert all(len(json.loads(line)["translation"].split()) >= 3 for line in (expected[0], expected[2]))
+    target.write_text("old")
+    refused = start(run, "--output", str(target))
+    assert b"exists" in refused.communicate(b"one\n")[1] and target.read_text() == "old"
+    translate(run, b"", "--input", str(source), "--output", str(target), "--force")
+    assert target.read_bytes().count(b"\n") == 3
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_at_a_terminal_it_says_what_it_waits_for(run: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "seq2seq", "translate", str(run), "--threads", "1"]
+    process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.close(theirs)
+    assert process.stderr is not None and b"type a line" in process.stderr.readline()
+    os.write(ours, b"one two\n\x04")
+    out, err = process.communicate()
+    os.close(ours)
+    assert process.returncode == 0 and out.count(b"\n") == 1 and err == b""
 
 
 def test_a_slow_writer_is_answered_at_once(run: Path) -> None:
