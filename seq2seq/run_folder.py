@@ -27,6 +27,10 @@ class RunFolder:
         """Tokenizer, prepared pairs, audit."""
         return self.root / "data"
 
+    def test_set(self, name: str) -> Path:
+        """A test set's pairs."""
+        return self.data / f"test-{name}.arrow"
+
     @property
     def checkpoints(self) -> Path:
         """The exact state of a training, to go on from."""
@@ -55,3 +59,13 @@ class RunFolder:
     def report(self) -> Path:
         """Scores and report."""
         return self.root / "report"
+
+    @property
+    def scores(self) -> Path:
+        """The scores of each test set."""
+        return self.report / "scores.json"
+
+    @property
+    def html(self) -> Path:
+        """The report's page."""
+        return self.report / "report.html"

@@ -12,7 +12,14 @@ from seq2seq.cli import app
 
 SERVER = multiprocessing.get_context("forkserver")  # a process without threads: those of pytest's would not be forked
 SERVER.set_forkserver_preload(
-    [__name__, "seq2seq.stages", "torch._dynamo", "pandas", "pyarrow.compute", "tests.training.test_interruptions"]
+    [
+        __name__,
+        "seq2seq.pipeline.trainer",
+        "torch._dynamo",
+        "pandas",
+        "pyarrow.compute",
+        "tests.training.test_interruptions",
+    ]
 )
 
 

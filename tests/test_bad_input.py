@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq.pipeline import Pipeline
+from seq2seq.pipeline import Runner
 from seq2seq.recipe.file import load_recipe
-from seq2seq.stages import Runner
 from tests.command_line import Result, seq2seq
 from tests.toy import write_toy
 
@@ -449,7 +448,7 @@ def test_folders_that_are_not_ours(recipe: Path, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def run(recipe: Path) -> Path:
     """A whole run of the good recipe."""
-    Runner(Pipeline(load_recipe(recipe))).run()
+    Runner(load_recipe(recipe)).run()
     return recipe.parent / "run"
 
 

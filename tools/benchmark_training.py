@@ -44,9 +44,10 @@ from seq2seq.device import set_up
 from seq2seq.nn.decoder import Decoder
 from seq2seq.nn.encoder import Memory
 from seq2seq.nn.layer import Layer
-from seq2seq.pipeline import Pipeline, peak_memory
+from seq2seq.pipeline import Runner
+from seq2seq.pipeline.manifest import peak_memory
+from seq2seq.pipeline.stages.train import Train
 from seq2seq.run_folder import RunFolder
-from seq2seq.stages import Runner
 from seq2seq.training import loss, trainer
 
 Job = dict[str, Any]
@@ -152,14 +153,14 @@ def train_ours(options: argparse.Namespace, folder: Path, job: Job) -> Job:
     if job["off"] in SWITCHES:
         setattr(*SWITCHES[job["off"]])
     set_up("cpu", job["threads"])
-    runner = Runner(Pipeline(recipe_of(options, folder, job)))
-    made, run = runner.pipeline.recipe, runner.pipeline.folder
+    runner = Runner(recipe_of(options, folder, job))
+    made, run = runner.recipe, runner.folder
     if job["prepare"]:
         return {"prepared": runner.run("prepare")}
     shutil.rmtree(run.checkpoints, ignore_errors=True)
     rate = gemm_rate(job["precision"])
     started, worked = time.perf_counter(), time.process_time()
-    runner.train()
+    Train().run(runner.context())
     cores = (time.process_time() - worked) / (time.perf_counter() - started)
     memory, rate = peak_memory(), max(rate, gemm_rate(job["precision"]))
     log = [json.loads(line) for line in run.log.read_text().splitlines()]

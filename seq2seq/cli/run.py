@@ -11,8 +11,7 @@ from rich.console import Console
 from seq2seq.cli.app import Device, Force, RecipeFile, Settings, Threads, app, guarded, load, naming_variables
 
 if TYPE_CHECKING:
-    from seq2seq.pipeline import Stage
-    from seq2seq.stages import Runner
+    from seq2seq.pipeline import Runner
 
 
 @app.command()
@@ -67,10 +66,10 @@ def report(
 @guarded
 def plan(recipe: RecipeFile, settings: Settings = None) -> None:
     """Say which stages would run, and why."""
-    from seq2seq.pipeline import Pipeline
+    from seq2seq.pipeline import Runner
 
     with naming_variables(recipe):
-        verdicts = Pipeline(load(recipe, settings)).plan()
+        verdicts = Runner(load(recipe, settings)).plan()
     for verdict in verdicts:
         print(f"{verdict.stage:<10} {'runs:' if verdict.reasons else 'fresh'} {'; '.join(verdict.reasons)}".rstrip())
 
@@ -79,7 +78,8 @@ def plan(recipe: RecipeFile, settings: Settings = None) -> None:
 @guarded
 def validate(recipe: RecipeFile, settings: Settings = None) -> None:
     """Check a recipe, and read its data files to the end (a data set of a hub is not fetched)."""
-    from seq2seq.pipeline import inputs_of, read_sources
+    from seq2seq.pipeline.runner import inputs_of
+    from seq2seq.pipeline.sources import read_sources
 
     loaded = load(recipe, settings)
     with naming_variables(recipe):
@@ -100,7 +100,7 @@ def schema() -> None:
 
 
 def run_until(
-    stage: Stage,
+    stage: str,
     recipe: str,
     settings: list[str] | None,
     force: bool,
@@ -111,37 +111,42 @@ def run_until(
     loaded = load(recipe, settings)
     from seq2seq.device import set_up
     from seq2seq.distributed import Processes
-    from seq2seq.pipeline import Pipeline
-    from seq2seq.stages import Runner
+    from seq2seq.pipeline import Runner
+    from seq2seq.pipeline.stages.evaluate import read_scores
 
     processes = Processes.join(set_up(device, threads))
     with naming_variables(recipe):
-        runner = Runner(Pipeline(loaded, force), processes)
-    ran = runner.run(stage)
+        runner = Runner(loaded, force)
+    ran = runner.run(stage, processes)
     if not processes.first:
         return
     if as_json:
-        print(json.dumps({name: [asdict(s) for s in scores] for name, scores in runner.scores().items()}, indent=2))
+        print(
+            json.dumps(
+                {name: [asdict(s) for s in scores] for name, scores in read_scores(runner.folder).items()}, indent=2
+            )
+        )
         return
     if not ran:
         print(f"nothing to do: all of {loaded.output_dir} is fresh")
     _say_results(stage, runner)
 
 
-def _say_results(stage: Stage, runner: Runner) -> None:
+def _say_results(stage: str, runner: Runner) -> None:
     """The scores, and what the user can do next."""
     from seq2seq.evaluation.report import print_scores
+    from seq2seq.pipeline.stages.evaluate import read_scores
 
-    folder = runner.pipeline.folder
-    if stage in ("translate", "evaluate", "report") and not runner.pipeline.recipe.data.test:
+    folder = runner.folder
+    if stage in ("translate", "evaluate", "report") and not runner.recipe.data.test:
         print("no test sets: name some in data.test, and they are translated and scored")
     elif stage == "translate":
         print(f"translations: {folder.translations}")
     elif stage in ("evaluate", "report"):
-        print_scores(runner.scores(), Console())
+        print_scores(read_scores(folder), Console())
     if stage == "evaluate":
-        print(f"scores:    {folder.report / 'scores.json'}")
+        print(f"scores:    {folder.scores}")
     if stage == "report":
-        print(f"report:    {folder.report / 'report.html'}")
+        print(f"report:    {folder.html}")
     if stage in ("train", "report"):
         print(f"translate: echo '...' | seq2seq translate {folder.root}")

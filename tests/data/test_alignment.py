@@ -18,7 +18,8 @@ from seq2seq.data.tokenization import EOS, Tokenizer
 from seq2seq.data.tokenizer_training import train_tokenizers
 from seq2seq.distributed import SINGLE_PROCESS, Processes
 from seq2seq.errors import UserError
-from seq2seq.pipeline import Pipeline, read_sources
+from seq2seq.pipeline import Runner
+from seq2seq.pipeline.sources import read_sources
 from seq2seq.recipe import AnyTokenizer, DataConfig
 from seq2seq.recipe import BatchConfig as BatchSection
 from seq2seq.training.batch_loader import BatchLoader
@@ -146,7 +147,7 @@ def test_a_training_that_does_not_ask_for_alignments_has_none_of_their_cost(tmp_
 def test_a_changed_file_prepares_anew_and_a_changed_weight_trains_anew(tmp_path: Path) -> None:
     def inputs(*settings: str) -> dict[str, dict[str, str]]:
         given = toy_recipe(tmp_path, "training.guided_alignment=0.1", "data.train.alignments=a", *settings, train=5)
-        return dict(Pipeline(given).inputs)  # type: ignore[arg-type]
+        return dict(Runner(given).inputs)  # type: ignore[arg-type]
 
     (tmp_path / "a").write_text("0-0\n" * 5)
     first = inputs()

@@ -10,8 +10,7 @@ import torch
 from seq2seq.bundle import load_bundle
 from seq2seq.data.vectors import places_of, read_vectors
 from seq2seq.errors import UserError
-from seq2seq.pipeline import Pipeline
-from seq2seq.stages import Runner
+from seq2seq.pipeline import Runner
 from tests.toy import toy_recipe
 
 PLACES = places_of(["<pad>", "<s>", "</s>", "<unk>", "▁dog", "dog", "▁", "cat"])
@@ -55,10 +54,10 @@ def test_frozen_vectors_are_what_the_model_ends_with(tmp_path: Path) -> None:
         "training.batch.curriculum_epochs=1",
         "model.embedding={size: 16, tie: decoder, src_vectors: vectors.txt, frozen: true}",
     )
-    Runner(Pipeline(recipe)).run("train")
+    Runner(recipe).run("train")
     loaded = load_bundle(tmp_path / "run", torch.device("cpu"))
     row = loaded.src_tokenizer.encode_batch(["seven"])[0][0]
     embedded = loaded.model.src_embedding.weight[row].detach() * loaded.model.embedding_scale
     np.testing.assert_allclose(embedded, vector, atol=1e-5)
     (tmp_path / "vectors.txt").write_text("seven " + " ".join(["0"] * 16) + "\n")
-    assert "src_vectors" in Pipeline(recipe).plan()[1].reasons[0]
+    assert "src_vectors" in Runner(recipe).plan()[1].reasons[0]

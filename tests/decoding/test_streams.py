@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seq2seq.decoding.streams import lines_of
-from seq2seq.pipeline import Pipeline
-from seq2seq.stages import Runner
+from seq2seq.pipeline import Runner
 from tests.toy import ENGLISH, toy_recipe
 
 
@@ -24,7 +23,7 @@ from tests.toy import ENGLISH, toy_recipe
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with a small model."""
     folder = tmp_path_factory.mktemp("streams")
-    Runner(Pipeline(toy_recipe(folder))).run("train")
+    Runner(toy_recipe(folder)).run("train")
     return folder / "run"
 
 

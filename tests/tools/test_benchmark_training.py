@@ -11,8 +11,7 @@ from seq2seq import recipe
 from seq2seq.data.batching import collate
 from seq2seq.nn.layer import Layer
 from seq2seq.nn.seq2seq import Seq2Seq
-from seq2seq.pipeline import Pipeline
-from seq2seq.stages import Runner
+from seq2seq.pipeline import Runner
 from seq2seq.training.objective import Objective, StepTotals
 from tests.toy import toy_recipe
 from tools.benchmark_training import SWITCHES, useful_flops
@@ -63,9 +62,9 @@ def test_without_a_factor_of_the_speed_training_is_the_same(
         "training.max_epochs=1",
     ]
     if name != "buckets of like length":  # without them the batches are others
-        Runner(Pipeline(toy_recipe(tmp_path, *settings, f"output_dir={tmp_path}/with"))).run("train")
+        Runner(toy_recipe(tmp_path, *settings, f"output_dir={tmp_path}/with")).run("train")
     monkeypatch.setattr(*SWITCHES[name])
-    Runner(Pipeline(toy_recipe(tmp_path, *settings, f"output_dir={tmp_path}/without"))).run("train")
+    Runner(toy_recipe(tmp_path, *settings, f"output_dir={tmp_path}/without")).run("train")
     logs = [
         (path / "train.jsonl").read_text().splitlines()
         for path in (tmp_path / "with", tmp_path / "without")

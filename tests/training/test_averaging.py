@@ -8,8 +8,7 @@ import torch
 
 from seq2seq.bundle import load_bundle, weights_of
 from seq2seq.decoding.translator import Translator
-from seq2seq.pipeline import Pipeline
-from seq2seq.stages import Runner
+from seq2seq.pipeline import Runner
 from seq2seq.training import checkpoint
 from tests.command_line import seq2seq
 from tests.toy import toy_recipe
@@ -20,7 +19,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained toy with its three newest and two best checkpoints."""
     folder = tmp_path_factory.mktemp("averaging")
     keep = ("training.checkpoints.keep_last=3", "training.checkpoints.keep_best=2", "training.max_epochs=3")
-    Runner(Pipeline(toy_recipe(folder, *keep))).run("train")
+    Runner(toy_recipe(folder, *keep)).run("train")
     return folder / "run"
 
 

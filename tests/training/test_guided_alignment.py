@@ -11,8 +11,8 @@ from seq2seq.data.tokenization import EOS
 from seq2seq.decoding.scoring import attention_weights
 from seq2seq.distributed import SINGLE_PROCESS
 from seq2seq.nn.seq2seq import Seq2Seq
-from seq2seq.pipeline import Pipeline
-from seq2seq.stages import Runner
+from seq2seq.pipeline import Runner
+from seq2seq.pipeline.trainer import make_trainer
 from seq2seq.training.objective import Objective, StepTotals
 from seq2seq.training.trainer import Trainer
 from tests.command_line import seq2seq
@@ -40,7 +40,7 @@ def test_attention_looks_where_it_is_told_sooner_than_it_would(tmp_path: Path, s
     shares, settings = [], [*settings, "training.max_epochs=6", "training.ema_decay=null"]
     for name, guide in (("guided", GUIDED), ("alone", [])):
         (tmp_path / name).mkdir()
-        Runner(Pipeline(toy_recipe(tmp_path / name, *settings, *guide))).run("train")
+        Runner(toy_recipe(tmp_path / name, *settings, *guide)).run("train")
         shares.append(found(tmp_path / name))
     assert shares[0] > 0.9 and shares[0] > shares[1] + 0.2, shares
     losses = [r["alignment_loss"] for r in log(tmp_path / "guided/run") if r["kind"] == "train"]
@@ -50,9 +50,9 @@ def test_attention_looks_where_it_is_told_sooner_than_it_would(tmp_path: Path, s
 
 def trainer(folder: Path, *settings: str) -> Trainer:
     """A trainer of the toy whose data are prepared, with dropout off."""
-    runner = Runner(Pipeline(toy_recipe(folder, *GUIDED, "model.decoder.dropout=0", *settings, train=31)))
+    runner = Runner(toy_recipe(folder, *GUIDED, "model.decoder.dropout=0", *settings, train=31))
     runner.run("prepare")
-    return runner._trainer()
+    return make_trainer(runner.context())
 
 
 def test_the_token_loss_is_the_same_and_the_target_has_the_weighted_mean_besides(tmp_path: Path) -> None:

@@ -11,8 +11,7 @@ from seq2seq import recipe
 from seq2seq.bundle import load_bundle
 from seq2seq.data.preparation import PreparedPairs
 from seq2seq.nn.seq2seq import Seq2Seq
-from seq2seq.pipeline import Pipeline
-from seq2seq.stages import Runner
+from seq2seq.pipeline import Runner
 from seq2seq.training import health
 from seq2seq.training.validation import Validator
 from tests.toy import toy_recipe
@@ -102,7 +101,7 @@ def test_entropy_of_even_and_of_pointed_attention() -> None:
 
 def test_a_validation_holds_all_signs(tmp_path: Path) -> None:
     toy = toy_recipe(tmp_path, "training.max_epochs=1", "training.early_stopping.metric=ter")
-    Runner(Pipeline(toy)).run("train")
+    Runner(toy).run("train")
     loaded = load_bundle(tmp_path / "run", torch.device("cpu"))
     valid = PreparedPairs(tmp_path / "run" / "data" / "valid.arrow")
     signs = Validator(valid, loaded.tgt_tokenizer, "de", 100, ["bleu", "ter"])(loaded.model)

@@ -17,8 +17,7 @@ from seq2seq.data.tokenization import BOS, EOS, PAD
 from seq2seq.distributed import SINGLE_PROCESS, Processes
 from seq2seq.evaluation.metrics import sentence_bleu
 from seq2seq.nn.seq2seq import Seq2Seq
-from seq2seq.pipeline import Pipeline
-from seq2seq.stages import Runner
+from seq2seq.pipeline import Runner
 from seq2seq.training import minimum_risk
 from seq2seq.training.batch_loader import BatchLoader
 from seq2seq.training.checkpoint import Checkpoints
@@ -144,7 +143,7 @@ def test_candidates_are_different_and_hold_the_reference_if_wanted(
 def toy(folder: Path, *settings: str) -> Trainer:
     """A trainer of the toy whose data are prepared, with minimum risk in epoch 1 and after."""
     given = toy_recipe(folder, "training.minimum_risk={after_epochs: 1, alpha: 0.05}", *settings)
-    Runner(Pipeline(given)).run("prepare")
+    Runner(given).run("prepare")
     tokenizers = load_tokenizers(folder / "run/data")
     pairs = PreparedPairs(folder / "run/data/train.arrow")
     torch.manual_seed(1)
@@ -273,7 +272,7 @@ def test_killed_trainings_end_in_the_same_bits(tmp_path: Path) -> None:
 
 
 def test_the_log_tells_the_risk_from_its_first_epoch_on(tmp_path: Path) -> None:
-    Runner(Pipeline(toy_recipe(tmp_path, *SETTINGS, train=60))).run("train")
+    Runner(toy_recipe(tmp_path, *SETTINGS, train=60)).run("train")
     lines = (tmp_path / "run/train.jsonl").read_text().splitlines()
     records = [record for record in map(json.loads, lines) if record["kind"] == "train"]
     per_epoch = len(records) // 3

@@ -7,8 +7,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from seq2seq.pipeline import Pipeline
-from seq2seq.stages import Runner
+from seq2seq.pipeline import Runner
 from seq2seq.training.verification import compare
 from tests.command_line import seq2seq
 from tests.toy import toy_recipe, write_toy
@@ -37,7 +36,7 @@ def test_a_recipe_that_cannot_train_is_told_so(tmp_path: Path) -> None:
 
 
 def test_a_single_bit_is_seen(tmp_path: Path) -> None:
-    Runner(Pipeline(toy_recipe(tmp_path, "training.max_steps=10"))).run("train")
+    Runner(toy_recipe(tmp_path, "training.max_steps=10")).run("train")
     one, other = tmp_path / "run", tmp_path / "other"
     shutil.copytree(one, other)
     assert compare(one, other).differences == []

@@ -16,10 +16,11 @@ import torch
 from seq2seq.bundle import load_bundle
 from seq2seq.errors import UserError
 from seq2seq.files import file_hash
-from seq2seq.pipeline import STAGES, Pipeline
+from seq2seq.pipeline import Runner
+from seq2seq.pipeline.runner import NAMES
+from seq2seq.pipeline.stages.evaluate import read_scores
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.file import load_recipe
-from seq2seq.stages import Runner
 from tests.toy import toy_recipe, write_toy
 
 CPU = torch.device("cpu")
@@ -27,14 +28,14 @@ CPU = torch.device("cpu")
 
 def reasons(recipe: Recipe) -> dict[str, list[str]]:
     """By stage, why it would run; fresh ones are left out."""
-    return {verdict.stage: verdict.reasons for verdict in Pipeline(recipe).plan() if verdict.reasons}
+    return {verdict.stage: verdict.reasons for verdict in Runner(recipe).plan() if verdict.reasons}
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the toy's data and a whole run of it."""
     folder = tmp_path_factory.mktemp("toy")
-    assert Runner(Pipeline(toy_recipe(folder))).run()
+    assert Runner(toy_recipe(folder)).run()
     return folder
 
 
@@ -58,7 +59,7 @@ def test_a_run_leaves_all_that_the_design_promises(done: Path) -> None:
         assert (run / name).is_file(), name
     assert not list(run.rglob("*.partial")) and not list(run.rglob("*.pt"))
     stages = json.loads((run / "manifest.json").read_text())["stages"]
-    assert list(stages) == list(STAGES)
+    assert list(stages) == list(NAMES)
     assert len((run / "translations/toy.de").read_text().split("\n")) == 21
     records = [json.loads(line) for line in (run / "train.jsonl").read_text().splitlines()]
     assert {record["kind"] for record in records} == {"train", "validation"}
@@ -68,7 +69,7 @@ def test_a_second_run_does_nothing(done: Path) -> None:
     recipe = load_recipe(done / "recipe.yaml")
     before = {path: path.stat().st_mtime_ns for path in (done / "run").rglob("*") if path.name != ".lock"}
     assert reasons(recipe) == {}
-    assert not Runner(Pipeline(recipe)).run()
+    assert not Runner(recipe).run()
     assert before == {path: path.stat().st_mtime_ns for path in (done / "run").rglob("*") if path.name != ".lock"}
 
 
@@ -91,7 +92,7 @@ def test_the_resolved_recipe_is_the_same_run(done: Path) -> None:
 )
 def test_a_changed_key_runs_what_depends_on_it(done: Path, setting: str, first: str, reason: str) -> None:
     found = reasons(load_recipe(done / "recipe.yaml", [setting]))
-    assert list(found) == list(STAGES[STAGES.index(first) :])  # type: ignore[arg-type]
+    assert list(found) == list(NAMES[NAMES.index(first) :])  # type: ignore[arg-type]
     assert any(reason in text for text in found[first]), found
 
 
@@ -112,7 +113,7 @@ def test_a_changed_line_of_data_runs_all_and_moved_data_nothing(done: Path, tmp_
     lines[3] = "acht"
     (elsewhere / "train.de").write_text("\n".join(lines))
     found = reasons(load_recipe(recipe))
-    assert list(found) == list(STAGES)
+    assert list(found) == list(NAMES)
     assert "data.train (target text)" in found["prepare"][0]
 
 
@@ -129,13 +130,13 @@ def test_a_missing_or_cut_output_is_made_anew(done: Path, tmp_path: Path) -> Non
 
 def test_a_folder_of_another_recipe_is_refused(done: Path) -> None:
     with pytest.raises(UserError, match="belongs to the recipe 'toy'"):
-        Pipeline(load_recipe(done / "recipe.yaml", ["name=other", f"output_dir={done}/run"]))
+        Runner(load_recipe(done / "recipe.yaml", ["name=other", f"output_dir={done}/run"]))
 
 
 def test_a_run_folder_in_use_is_refused(done: Path) -> None:
-    pipeline = Pipeline(load_recipe(done / "recipe.yaml"))
-    with pipeline.alone(), pytest.raises(UserError, match="another seq2seq is at work"):
-        Runner(pipeline).run()
+    runner = Runner(load_recipe(done / "recipe.yaml"))
+    with runner.alone(), pytest.raises(UserError, match="another seq2seq is at work"):
+        runner.run()
 
 
 def kill_when(recipe: Path, ready: Callable[[], bool], number: int = signal.SIGKILL) -> tuple[int, str]:
@@ -214,9 +215,9 @@ training:
   validate_every: 40
 """
     )
-    runner = Runner(Pipeline(load_recipe(recipe)))
+    runner = Runner(load_recipe(recipe))
     runner.run()
-    bleu = runner.scores()["slice"][0]
+    bleu = read_scores(runner.folder)["slice"][0]
     assert bleu.metric == "bleu" and bleu.value > 90
 
 
@@ -242,10 +243,10 @@ def test_a_cell_of_ones_own_trains_and_translates(tmp_path: Path, monkeypatch: p
     (tmp_path / "leaky_cells.py").write_text(OWN_CELL)
     cell = "model.encoder.cell={kind: leaky_cells:Leaky, options: {leak: 0.3}}"
     recipe = toy_recipe(tmp_path, cell, "model.encoder.recurrent_dropout=0.1", "training.max_epochs=1")
-    Runner(Pipeline(recipe)).run("evaluate")
-    assert not any(verdict.reasons for verdict in Pipeline(recipe).plan()[:4])
+    Runner(recipe).run("evaluate")
+    assert not any(verdict.reasons for verdict in Runner(recipe).plan()[:4])
     (tmp_path / "leaky_cells.py").write_text(OWN_CELL.replace("leak=0.5", "leak=0.4"))
-    train = Pipeline(recipe).plan()[1]
+    train = Runner(recipe).plan()[1]
     assert train.stage == "train" and "model.encoder.cell (code)" in train.reasons[0]
     monkeypatch.delitem(sys.modules, "leaky_cells")
     (tmp_path / "leaky_cells.py").unlink()

@@ -1,0 +1,212 @@
+"""Which stages of a recipe are stale and why, and running those: the only place that loops over them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seq2seq.console import say
+from seq2seq.errors import UserError
+from seq2seq.files import write_text
+from seq2seq.pipeline.manifest import Finished, Inputs, Manifest, digest, size
+from seq2seq.pipeline.stage import Context, Stage
+from seq2seq.pipeline.stages import STAGES
+from seq2seq.recipe import Recipe
+from seq2seq.recipe.file import dump_recipe
+from seq2seq.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from seq2seq.distributed import Processes
+
+NAMES = tuple(stage.name for stage in STAGES)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a stage has to run, and why."""
+
+    stage: str
+    reasons: list[str]
+    """Empty where it is fresh."""
+
+
+class Runner:
+    """A recipe and its run folder.
+
+    Args:
+        force: take what the folder holds as not there.
+
+    Raises:
+        UserError: the folder is something else's; data cannot be read.
+    """
+
+    def __init__(self, recipe: Recipe, force: bool = False) -> None:
+        self.recipe, self.force = recipe, force
+        self.folder = RunFolder(Path(recipe.output_dir))
+        self.manifest = self._read_manifest()
+        self.inputs = inputs_of(recipe)
+
+    def plan(self, until: str = "report") -> list[Verdict]:
+        """Each stage that `until` needs, and itself, in order."""
+        verdicts: list[Verdict] = []
+        for stage in needed(until):
+            stale = [verdict.stage for verdict in verdicts if verdict.reasons]
+            verdicts.append(Verdict(stage.name, self._reasons(stage, stale)))
+        return verdicts
+
+    def run(self, until: str = "report", processes: Processes | None = None) -> bool:
+        """Run what has to run; returns whether anything had to.
+
+        Args:
+            processes: those that train; by default this one alone, on the CPU.
+        """
+        context = self.context(processes)
+        if not context.processes.first:
+            return _help(until, context)
+        ran = False
+        with self.alone():
+            for stage in needed(until):
+                reasons = self.plan(stage.name)[-1].reasons
+                if reasons and not ran:
+                    self._start()
+                if stage.distributed:
+                    context.processes.broadcast(bool(reasons))
+                if reasons:
+                    say(f"[{stage.name}] {'; '.join(reasons)}")
+                    self._run(stage, context)
+                    ran = True
+                else:
+                    say(f"[{stage.name}] fresh")
+        return ran
+
+    def context(self, processes: Processes | None = None) -> Context:
+        """What the stages work with."""
+        from seq2seq.distributed import SINGLE_PROCESS  # noqa: PLC0415  (loads torch)
+
+        return Context(self.recipe, self.folder, self.inputs, self.manifest, processes or SINGLE_PROCESS)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes out of this run folder while the block lasts."""
+        root = self.folder.root
+        with contextlib.ExitStack() as stack:
+            try:
+                root.mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context(open(root / ".lock", "w"))
+            except OSError as error:
+                fix = "name a folder that can be made and written to"
+                raise UserError(f"output_dir: {root}: {error.strerror}; {fix}") from None
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{root}: another seq2seq is at work on this run folder; wait for it") from None
+            yield
+
+    def _start(self) -> None:
+        """Note in the folder which recipe it belongs to."""
+        if self.force:
+            shutil.rmtree(self.folder.checkpoints, ignore_errors=True)
+        self.manifest.write(self.folder.manifest)
+        write_text(self.folder.recipe, dump_recipe(self.recipe))
+
+    def _run(self, stage: Stage, context: Context) -> None:
+        """Do a stage's work; once it has ended well, note what it was made from, with what and when."""
+        if self.manifest.stages.pop(stage.name, None) is not None:
+            self.manifest.write(self.folder.manifest)
+        started = time.perf_counter()
+        outputs = stage.run(context)
+        seconds, device = time.perf_counter() - started, str(context.processes.device)
+        self.manifest.stages[stage.name] = Finished.now(
+            self.folder.root, self.inputs[stage.name], outputs, seconds, device
+        )
+        self.manifest.write(self.folder.manifest)
+
+    def _reasons(self, stage: Stage, stale: list[str]) -> list[str]:
+        before = self.manifest.stages.get(stage.name)
+        if before is None:
+            return [self._interrupted() if stage.name == "train" and "prepare" not in stale else "has not run yet"]
+        reasons = []
+        now, then = self.inputs[stage.name], before.inputs
+        for key in sorted(now.keys() | then.keys()):
+            if now.get(key) != then.get(key) and not key.startswith("stage "):
+                name = key.replace("data.train.0", self.recipe.data.train_key(0), 1)
+                reasons.append(f"{name} {_shown(then.get(key))} -> {_shown(now.get(key))}")
+        missing = [name for name, bytes in before.outputs.items() if size(self.folder.root / name) != bytes]
+        reasons += [f"{name} is missing or was changed" for name in missing]
+        for need in stage.needs:
+            if now[f"stage {need}"] != then.get(f"stage {need}"):
+                reasons.append(f"{need} {'runs' if need in stale else 'has run'} again")
+        return reasons
+
+    def _interrupted(self) -> str:
+        """Whether a training that has not ended can go on."""
+        for path in reversed(self.folder.checkpoint_states()):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                saved = json.loads(path.read_text(encoding="utf-8"))
+                if saved["identity"] == digest(self.inputs["train"]):
+                    return f"was interrupted, goes on from step {saved['state']['step']}"
+        return "has not run yet"
+
+    def _read_manifest(self) -> Manifest:
+        new, root, path = Manifest(name=self.recipe.name, stages={}), self.folder.root, self.folder.manifest
+        if root.exists() and not root.is_dir():
+            raise UserError(f"output_dir: {root} is a file; name a folder")
+        if self.force:
+            return new
+        if not path.exists():
+            if root.exists() and any(not entry.name.startswith(".") for entry in root.iterdir()):
+                raise UserError(f"output_dir: {root} exists and is not a run folder; name another, or add --force")
+            return new
+        manifest = Manifest.read(path)
+        if manifest.name != self.recipe.name:
+            raise UserError(
+                f"output_dir: {root} belongs to the recipe {manifest.name!r}, not to {self.recipe.name!r}; "
+                "name another output_dir, or add --force to replace that run"
+            )
+        return manifest
+
+
+def needed(until: str) -> list[Stage]:
+    """The stages that one needs, directly or by way of others, and itself, in the order in which they run."""
+    wanted = {until}
+    for stage in reversed(STAGES):
+        if stage.name in wanted:
+            wanted |= set(stage.needs)
+    return [stage for stage in STAGES if stage.name in wanted]
+
+
+def inputs_of(recipe: Recipe) -> dict[str, Inputs]:
+    """By stage, all that its results depend on: its own inputs, its code, and the inputs of the stages that it needs.
+
+    Raises:
+        UserError: data cannot be read.
+    """
+    inputs: dict[str, Inputs] = {}
+    for stage in STAGES:
+        before = {f"stage {need}": digest(inputs[need]) for need in stage.needs}
+        inputs[stage.name] = stage.inputs(recipe) | {"code version": str(stage.code_version)} | before
+    return inputs
+
+
+def _help(until: str, context: Context) -> bool:
+    """What all processes but the first do: take part in the distributed stages that are due."""
+    helped = False
+    for stage in needed(until):
+        if stage.distributed and context.processes.broadcast(False):
+            stage.help(context)
+            helped = True
+    return helped
+
+
+def _shown(value: str | None) -> str:
+    """Short for a line of `plan`: hashes are cut."""
+    if value is None:
+        return "(none)"
+    return f"{value[:8]}..." if len(value) == 64 and " " not in value else value

@@ -1,0 +1,59 @@
+"""The stage `evaluate`: scores of the translations."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seq2seq.files import write_json
+from seq2seq.pipeline.manifest import Inputs
+from seq2seq.pipeline.stage import Context, Stage, flatten
+from seq2seq.recipe import Recipe
+from seq2seq.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from seq2seq.evaluation.metrics import Score
+
+
+class Evaluate(Stage):
+    """Writes scores.json."""
+
+    name = "evaluate"
+    needs = ("translate",)
+    code_version = 2
+
+    def inputs(self, recipe: Recipe) -> Inputs:
+        """The metrics and their intervals."""
+        return flatten("evaluation", recipe.evaluation)
+
+    def run(self, context: Context) -> list[Path]:
+        """Score each test set."""
+        from seq2seq.evaluation.metrics import score
+
+        recipe, folder, result = context.recipe, context.folder, {}
+        for name in recipe.data.test:
+            _, hypotheses, references = read_test_set(folder, name, recipe.data.tgt)
+            config = recipe.evaluation
+            scores = score(hypotheses, references, config.metrics, recipe.data.tgt, config.bootstrap)
+            result[name] = [asdict(s) for s in scores]
+        write_json(folder.scores, result)
+        return [folder.scores]
+
+
+def read_scores(folder: RunFolder) -> dict[str, list[Score]]:
+    """The scores of each test set."""
+    from seq2seq.evaluation.metrics import Score
+
+    stored = json.loads(folder.scores.read_text(encoding="utf-8"))
+    return {name: [Score(**entry) for entry in entries] for name, entries in stored.items()}
+
+
+def read_test_set(folder: RunFolder, name: str, tgt: str) -> tuple[list[str], list[str], list[str]]:
+    """Sources, translations and references of a test set."""
+    from seq2seq.data.preparation import PreparedPairs
+
+    pairs = PreparedPairs(folder.test_set(name))
+    written = (folder.translations / f"{name}.{tgt}").read_text(encoding="utf-8")
+    return pairs.src_texts(), written.split("\n")[:-1], pairs.tgt_texts()

@@ -1,0 +1,89 @@
+"""The trainer of a recipe, on the prepared data of its run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from seq2seq import bundle, recipe
+from seq2seq.console import say
+from seq2seq.data.bpe_dropout import BpeDropout
+from seq2seq.data.preparation import PreparedPairs
+from seq2seq.data.tokenization import Tokenizer
+from seq2seq.data.vectors import places_of, read_vectors
+from seq2seq.device import fastest_precision
+from seq2seq.nn.seq2seq import Seq2Seq
+from seq2seq.pipeline.manifest import digest
+from seq2seq.pipeline.stage import Context
+from seq2seq.training.batch_loader import BatchLoader
+from seq2seq.training.checkpoint import Checkpoints
+from seq2seq.training.log import TrainingLog
+from seq2seq.training.minimum_risk import bleu_cost
+from seq2seq.training.objective import Objective
+from seq2seq.training.trainer import Trainer
+from seq2seq.training.validation import Validator
+
+Tokenizers = tuple[Tokenizer, Tokenizer]
+"""The source's and the target's; the same object where they are joint."""
+
+
+def make_trainer(context: Context) -> Trainer:
+    """The trainer with its model, data, validation, checkpoints and log, in every process alike."""
+    made, folder, processes = context.recipe, context.folder, context.processes
+    training, aligned = made.training, made.training.guided_alignment > 0
+    tokenizers = bundle.load_tokenizers(folder.data)
+    pairs = PreparedPairs(folder.data / "train.arrow")
+    valid = PreparedPairs(folder.data / "valid.arrow")
+    torch.manual_seed(made.seed)
+    model = bundle.make_model(made.model, tokenizers)
+    _take_vectors(made.model.embedding, model, tokenizers)
+    model = model.to(processes.device)
+    fastest = processes.broadcast(fastest_precision(processes.device))
+    precision = fastest if training.precision == "auto" else training.precision
+    say(
+        f"{sum(p.numel() for p in model.parameters()):,} weights, {len(pairs):,} pairs, {processes.device}, {precision}"
+    )
+    metrics = ["bleu", "chrf", *(["ter"] if training.early_stopping.metric == "ter" else [])]
+    identity, cost = digest(context.inputs["train"]), bleu_cost(tokenizers[1], made.data.tgt)
+    weights, dropouts = _pair_weights(made.data, pairs), _bpe_dropouts(training.bpe_dropout, tokenizers)
+    return Trainer(
+        training,
+        Objective(training, model, precision, cost),
+        BatchLoader(training.batch, pairs, weights, made.seed, dropouts, aligned),
+        Validator(valid, tokenizers[1], made.data.tgt, training.batch.tokens, metrics, processes),
+        Checkpoints(folder.checkpoints, identity, training.checkpoints, processes),
+        TrainingLog(folder.log, writes=processes.first),
+        processes,
+    )
+
+
+def _take_vectors(config: recipe.EmbeddingConfig, model: Seq2Seq, tokenizers: Tokenizers) -> None:
+    """Begin with pretrained word vectors, where the recipe names them."""
+    sides = zip(("src", "tgt"), (model.src_embedding, model.tgt_embedding), tokenizers, strict=True)
+    for side, embedding, tokenizer in sides:
+        path: str | None = getattr(config, f"{side}_vectors")
+        if path is None:
+            continue
+        places = places_of(tokenizer.tokens(range(len(tokenizer))))
+        found = read_vectors(Path(path), places, config.size, f"model.embedding.{side}_vectors")
+        say(f"{path}: vectors of {len(found):,} of {len(tokenizer):,} tokens")
+        with torch.no_grad():
+            for row, vector in found.items():
+                embedding.weight[row] = torch.from_numpy(vector) / model.embedding_scale
+        embedding.weight.requires_grad_(not config.frozen)
+
+
+def _bpe_dropouts(rate: float, tokenizers: Tokenizers) -> tuple[BpeDropout, BpeDropout] | None:
+    if rate == 0:
+        return None
+    src, tgt = tokenizers
+    dropout = BpeDropout(src, rate)
+    return dropout, dropout if tgt is src else BpeDropout(tgt, rate)  # joint: words are remembered once
+
+
+def _pair_weights(data: recipe.DataConfig, pairs: PreparedPairs) -> np.ndarray | None:
+    """How often each pair is seen in an epoch [pairs]; None: once."""
+    weights = np.array([source.weight for source in data.train])
+    return None if (weights == 1).all() else weights[pairs.source]
