@@ -42,6 +42,7 @@ def set_up(device: str = "auto", threads: int | None = None) -> torch.device:
         raise UserError(f"--device {device}: not usable on this machine ({reason}); use --device cpu") from None
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
+        torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32: cuDNN's own default rounds products to 10 bits
     else:
         # oneDNN, and torch's layer around it, keep what they made for each of the last 1,024 batch shapes: gigabytes.
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
