@@ -20,6 +20,7 @@ COMMANDS = [
     "prepare",
     "train",
     "translate",
+    "score",
     "evaluate",
     "report",
     "average",

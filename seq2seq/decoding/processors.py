@@ -89,3 +89,38 @@ class MinLength:
         written = (~np.isin(prefixes.tokens[..., 1:], self.blanks)).sum(-1)
         rows, beams = (written < least[:, None]).nonzero()
         logits.values[rows, beams, EOS] = -np.inf
+
+
+class NoRepeatedNgram:
+    """No n tokens come twice in a translation (Paulus et al. 2018, section 2.5)."""
+
+    changes_scores = False
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __call__(self, logits: Logits, prefixes: Prefixes) -> None:
+        written = prefixes.tokens[..., 1:]
+        if written.shape[-1] < self.n:
+            return
+        seen = np.lib.stride_tricks.sliding_window_view(written, self.n, -1)
+        last = written[..., written.shape[-1] - self.n + 1 :]
+        rows, beams, places = (seen[..., :-1] == last[:, :, None]).all(-1).nonzero()
+        logits.values[rows, beams, seen[rows, beams, places, -1]] = -np.inf
+
+
+class RepetitionPenalty:
+    """The log-probability of each token that has been written is multiplied by `penalty` (after Keskar et al. 2019,
+    section 4.1, who divide logits, which have no zero of their own)."""
+
+    changes_scores = True
+
+    def __init__(self, penalty: float) -> None:
+        self.penalty = penalty
+
+    def __call__(self, logits: Logits, prefixes: Prefixes) -> None:
+        open_, beam, length = prefixes.tokens.shape
+        rows, beams = np.arange(open_).repeat(beam * (length - 1)), np.arange(beam).repeat(length - 1)
+        at = rows, np.tile(beams, open_), prefixes.tokens[..., 1:].reshape(-1)
+        normalizer = logits.normalizer[at[:2]]
+        logits.values[at] = normalizer + self.penalty * (logits.values[at] - normalizer)

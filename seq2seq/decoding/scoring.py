@@ -1,4 +1,4 @@
-"""Running a given translation through the model: where it looks as it writes each token."""
+"""Running given translations through the model: how likely each token is, and where the model looks as it writes it."""
 
 from collections.abc import Sequence
 
@@ -6,25 +6,46 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seq2seq.data.tokenization import BOS
+from seq2seq.data.batching import pad, shifted
+from seq2seq.data.tokenization import PAD
 from seq2seq.nn.seq2seq import Seq2Seq
 
+Tokens = Sequence[int]
 
-@torch.inference_mode()
-def attention_weights(
-    model: Seq2Seq, src: Sequence[int], tgt: Sequence[int]
-) -> Float[Tensor, "tgt_len src_len"] | None:
+
+@torch.no_grad()
+def score(
+    model: Seq2Seq, sources: Sequence[Tokens], targets: Sequence[Tokens], batch_size: int = 32
+) -> list[list[float]]:
+    """log p of each token of each translation, in nats, in eval mode.
+
+    Args:
+        sources, targets: tokens with </s>, pair by pair.
+    """
+    device = model.output.weight.device
+    order = sorted(range(len(sources)), key=lambda i: (len(sources[i]), len(targets[i])))
+    found: list[list[float]] = [[] for _ in sources]
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        src, lengths = pad([sources[i] for i in rows])
+        tgt = pad([targets[i] for i in rows])[0].to(device)
+        logits = model.logits(model(src.to(device), lengths.to(device), shifted(tgt)))
+        logits = logits if logits.dtype == torch.double else logits.float()
+        taken = logits.gather(-1, tgt.unsqueeze(-1)).squeeze(-1) - torch.logsumexp(logits, -1)
+        for i, values, real in zip(rows, taken.tolist(), (tgt != PAD).sum(-1).tolist(), strict=True):
+            found[i] = values[:real]
+    return found
+
+
+@torch.no_grad()
+def attention_weights(model: Seq2Seq, src: Tokens, tgt: Tokens) -> Float[Tensor, "tgt_len src_len"] | None:
     """The attention over the source at each target token; None for a model without attention.
 
     Args:
         src, tgt: tokens with </s>.
     """
     device = model.output.weight.device
-    memory = model.encode(torch.tensor([src], device=device), torch.tensor([len(src)], device=device))
-    state, rows = model.start(memory), []
-    for token in [BOS, *tgt[:-1]]:
-        _, state = model.step(torch.tensor([[token]], device=device), state, memory)
-        if state.attention is None:
-            return None
-        rows.append(state.attention[0, 0])
-    return torch.stack(rows).float().cpu()
+    looks: list[Tensor] = []
+    target = torch.tensor([tgt], device=device)
+    model(torch.tensor([src], device=device), torch.tensor([len(src)], device=device), shifted(target), looks=looks)
+    return looks[0][0].float().cpu() if looks else None

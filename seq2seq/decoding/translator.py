@@ -6,11 +6,13 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from seq2seq.data.tokenization import EOS, Tokenizer
-from seq2seq.decoding.processors import MinLength, Processor
+from seq2seq.data.tokenization import EOS, UNK, Tokenizer
+from seq2seq.decoding.constraints import ExcludedPhrases, ForcedPrefix
+from seq2seq.decoding.processors import MinLength, NoRepeatedNgram, Processor, RepetitionPenalty
 from seq2seq.decoding.scorer import Scorer
 from seq2seq.decoding.search import Hypothesis, search_all
 from seq2seq.decoding.translation import NOTHING, Candidate, Translation, cut
+from seq2seq.errors import UserError
 from seq2seq.languages import has_spaces
 
 if TYPE_CHECKING:
@@ -94,4 +96,20 @@ def make_processors(config: DecodingConfig, tokenizer: Tokenizer) -> list[Proces
     processors: list[Processor] = []
     if config.min_length.ratio > 0 or config.min_length.offset > 0:
         processors.append(MinLength(config.min_length, tokenizer.blanks))
+    if config.no_repeat_ngram_size > 0:
+        processors.append(NoRepeatedNgram(config.no_repeat_ngram_size))
+    if config.repetition_penalty > 1:
+        processors.append(RepetitionPenalty(config.repetition_penalty))
+    if config.exclude:
+        processors.append(ExcludedPhrases(config.exclude, tokenizer))
+    if config.prefix:
+        processors.append(ForcedPrefix(_prefix_tokens(config.prefix, tokenizer)))
     return processors
+
+
+def _prefix_tokens(prefix: str, tokenizer: Tokenizer) -> list[int]:
+    (tokens,) = tokenizer.encode_batch([prefix])
+    if UNK in tokens:
+        unknown = ", ".join(map(repr, tokenizer.unknown(prefix)))
+        raise UserError(f"decoding.prefix: the model's vocabulary has no token for {unknown}; use other words")
+    return tokens

@@ -68,6 +68,20 @@ class DecodingConfig(Config):
 
     min_length: MinLengthConfig = MinLengthConfig()
     """Before what length a translation cannot end."""
+    no_repeat_ngram_size: Annotated[int, Field(ge=0, le=1000)] = 0
+    """So many tokens in a row come once in a translation at most (Paulus et al. 2018); 0: that is not looked at."""
+    repetition_penalty: Annotated[float, Field(ge=1, le=100)] = 1.0
+    """What the log-probability of a token that has been written is multiplied by (Keskar et al. 2019); 1: nothing."""
+    prefix: Annotated[str, Field(max_length=1000)] = ""
+    """What translations begin with."""
+    exclude: Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(max_length=1000)] = []
+    """Words, or several in a row, that translations do not hold: whole words of languages that write spaces."""
+
+    @rule
+    def _excludes_words(self) -> Faults:
+        for i, phrase in enumerate(self.exclude):
+            if not phrase.strip():
+                yield f"exclude.{i}", "is blank; name a word, or remove it"
 
     @rule
     def _has_room(self) -> Faults:

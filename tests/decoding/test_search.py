@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -13,10 +12,10 @@ from hypothesis import strategies as st
 from seq2seq import recipe
 from seq2seq.data.tokenization import BOS, EOS, PAD
 from seq2seq.decoding.model_scorer import ModelScorer, TorchLogits, top_k
-from seq2seq.decoding.processors import MinLength
 from seq2seq.decoding.scorer import Logits, NumpyLogits, Scorer, State
 from seq2seq.decoding.search import GRID, Hypothesis, beam_search, normalize, rank, search_all
 from seq2seq.nn.seq2seq import Seq2Seq
+from tests.decoding.tables import tables
 
 VOCAB = 7  # four special tokens and three words
 PENALTIES = [
@@ -168,39 +167,6 @@ def test_length_penalties() -> None:
     assert math.isclose(normalize(value, 7, wu).item(), -3, abs_tol=1e-6)  # (5 + 7) / 6 = 2
 
 
-@dataclass
-class Tables:
-    """A scorer without torch: next tokens depend on the last one and on the source's first."""
-
-    values: np.ndarray
-    first: np.ndarray | None = None
-
-    def start(self, sources: list[list[int]]) -> "Tables":
-        return Tables(self.values, np.array([[source[0]] for source in sources]))
-
-    def step(self, tokens: np.ndarray, state: "Tables") -> tuple[NumpyLogits, "Tables"]:
-        return NumpyLogits(self.values[state.first, tokens].copy()), state
-
-    def select(self, rows: np.ndarray, sentences: np.ndarray | None) -> "Tables":
-        assert self.first is not None
-        first = self.first if sentences is None else self.first[sentences]
-        return Tables(self.values, np.repeat(first[:, :1], rows.shape[1], 1))
-
-
-def tables(seed: int) -> Tables:
-    return Tables(np.random.default_rng(seed).normal(0, 3, (VOCAB, VOCAB, VOCAB)))
-
-
-def every_text(table: Tables, first: int, limit: int) -> dict[tuple[int, ...], float]:
-    """Each translation of at most `limit` tokens with </s>, and its log-probability."""
-    logs = table.values[first] - np.log(np.exp(table.values[first]).sum(-1, keepdims=True))
-    found = {}
-    for length in range(limit):
-        for text in itertools.product(range(4, VOCAB), repeat=length):
-            found[text] = sum(logs[a, b] for a, b in itertools.pairwise([BOS, *text, EOS]))
-    return found
-
-
 def test_model_and_tables_fulfil_the_protocol() -> None:
     assert isinstance(scorer(sharp_model(1)), Scorer) and isinstance(tables(1), Scorer)
     logits, state = scorer(sharp_model(1)).step(np.array([[BOS]]), scorer(sharp_model(1)).start([[4, EOS]]))
@@ -221,20 +187,6 @@ def test_logits_in_numpy_and_in_torch_agree(seed: int) -> None:
         logits.values[:] = 0
     for logits in copied:
         np.testing.assert_allclose(logits.take(parents, tokens), NumpyLogits(values.copy()).take(parents, tokens))
-
-
-@pytest.mark.parametrize("offset", [0, 1, 2, 3, 9])
-@pytest.mark.parametrize("seed", range(3))
-def test_a_minimum_length_is_what_brute_force_finds_among_the_long_enough(seed: int, offset: int) -> None:
-    blank, limit = 4, 5
-    processor = MinLength(recipe.MinLengthConfig(ratio=0.5, offset=offset), [blank])
-    (found,) = beam_search(tables(seed), [[4, 5, 6, EOS]], decoding(200, PENALTIES[0], limit), [processor], n_best=3)
-    texts = every_text(tables(seed), 4, limit)
-    written = {text: len(text) - text.count(blank) for text in texts}
-    expected = {t: v for t, v in texts.items() if written[t] >= offset + 1 or len(t) == limit - 1}
-    best = sorted(expected, key=lambda text: -expected[text])[:3]
-    assert [tuple(h.tokens) for h in found] == best
-    np.testing.assert_allclose([h.log_probability for h in found], [expected[text] for text in best])
 
 
 @given(st.integers(1, 6), st.integers(1, 40), st.integers(1, 50), st.integers(0, 99))

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import math
 import os
 import pty
 import subprocess
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from seq2seq.decoding.streams import lines_of
 from seq2seq.pipeline import Runner
+from tests.command_line import seq2seq
 from tests.toy import ENGLISH, toy_recipe
 
 
@@ -101,6 +103,27 @@ def test_from_file_to_file_with_settings(run: Path, tmp_path: Path) -> None:
     translate(run, b"", "--input", str(source), "--output", str(target), "--force")
     assert target.read_bytes().count(b"\n") == 3
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_score_gives_what_translate_said(run: Path, tmp_path: Path) -> None:
+    lines, _ = translate(run, b"one two three\nfour five\n", "--format", "jsonl")
+    records = [json.loads(line) for line in lines]
+    for side, key in (("src", "source"), ("tgt", "translation")):
+        (tmp_path / side).write_text("".join(record[key] + "\n" for record in records))
+    files = ("--src", str(tmp_path / "src"), "--tgt", str(tmp_path / "tgt"))
+    scored = [json.loads(line) for line in seq2seq("score", str(run), *files, "--format", "jsonl").out.splitlines()]
+    for record, given in zip(records, scored, strict=True):
+        assert given["log_probability"] == pytest.approx(record["log_probability"], abs=1e-5)
+        logs = given["token_log_probabilities"]
+        assert len(logs) == len(given["tokens"]) == len(record["translation"].split()) + 1
+        assert given["perplexity"] == pytest.approx(math.exp(-sum(logs) / len(logs)))
+    text = seq2seq("score", str(run), *files)
+    assert [float(line.split("\t")[0]) for line in text.out.splitlines()] == pytest.approx(
+        [given["log_probability"] for given in scored], abs=1e-5
+    )
+    assert text.err.startswith("2 pairs, ")
+    (tmp_path / "tgt").write_text("one\n")
+    assert "2 lines" in seq2seq("score", str(run), *files).err
 
 
 def test_at_a_terminal_it_says_what_it_waits_for(run: Path) -> None:
