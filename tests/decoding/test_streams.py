@@ -112,14 +112,14 @@ def test_score_gives_what_translate_said(run: Path, tmp_path: Path) -> None:
         (tmp_path / side).write_text("".join(record[key] + "\n" for record in records))
     files = ("--src", str(tmp_path / "src"), "--tgt", str(tmp_path / "tgt"))
     scored = [json.loads(line) for line in seq2seq("score", str(run), *files, "--format", "jsonl").out.splitlines()]
-    for record, given in zip(records, scored, strict=True):
-        assert given["log_probability"] == pytest.approx(record["log_probability"], abs=1e-5)
-        logs = given["token_log_probabilities"]
-        assert len(logs) == len(given["tokens"]) == len(record["translation"].split()) + 1
-        assert given["perplexity"] == pytest.approx(math.exp(-sum(logs) / len(logs)))
+    for record, forced in zip(records, scored, strict=True):
+        assert forced["log_probability"] == pytest.approx(record["log_probability"], abs=1e-5)
+        logs = forced["token_log_probabilities"]
+        assert len(logs) == len(forced["tokens"]) == len(record["translation"].split()) + 1
+        assert forced["perplexity"] == pytest.approx(math.exp(-sum(logs) / len(logs)))
     text = seq2seq("score", str(run), *files)
     assert [float(line.split("\t")[0]) for line in text.out.splitlines()] == pytest.approx(
-        [given["log_probability"] for given in scored], abs=1e-5
+        [forced["log_probability"] for forced in scored], abs=1e-5
     )
     assert text.err.startswith("2 pairs, ")
     (tmp_path / "tgt").write_text("one\n")
