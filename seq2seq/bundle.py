@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from seq2seq import __version__, recipe
@@ -100,6 +101,12 @@ def load_bundle(path: str | Path, device: torch.device) -> Bundle:
         model = make_model(config.model, tokenizers)
         load_weights(model, load_file(folder / "model.safetensors"))
     return Bundle(config, model.to(device).eval(), *tokenizers)
+
+
+def count_weights(folder: Path) -> int:
+    """How many numbers a bundle's model has, by the head of its file."""
+    with _raise_if_damaged(folder), safe_open(folder / "model.safetensors", "pt") as file:
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 - no mapping
 
 
 def load_config(folder: Path) -> BundleConfig:

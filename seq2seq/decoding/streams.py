@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -89,7 +88,10 @@ def write_jsonl(translation: Translation, stream: BinaryIO) -> None:
         "score": best.score,
         "log_probability": best.log_probability,
         "unknown": translation.unknown,
-        "n_best": [asdict(candidate) for candidate in translation.candidates],
+        "n_best": [
+            {"text": one.text, "score": one.score, "log_probability": one.log_probability}
+            for one in translation.candidates
+        ],
     }
     stream.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
 

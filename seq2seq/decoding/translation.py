@@ -17,6 +17,8 @@ class Candidate:
     """What candidates compete by: the log-probability normalised for length."""
     log_probability: float
     """In nats."""
+    tokens: tuple[int, ...] = ()
+    """As the search found them, without </s>; none where a long line was translated in pieces."""
 
 
 NOTHING = Candidate("", 0.0, 0.0)

@@ -75,7 +75,7 @@ class Translator:
             return Translation(line, [NOTHING], 0)
         decode, unknown = self.bundle.tgt_tokenizer.decode, self.bundle.src_tokenizer.unknown(line)
         if len(pieces) == 1:
-            candidates = [Candidate(decode(h.tokens), h.score, h.log_probability) for h in pieces[0]]
+            candidates = [Candidate(decode(h.tokens), h.score, h.log_probability, tuple(h.tokens)) for h in pieces[0]]
             by_text = {candidate.text: candidate for candidate in reversed(candidates)}
             best_first = sorted(by_text.values(), key=lambda c: -c.score)[:n_best]
             return Translation(line, best_first or [NOTHING], 1, unknown)

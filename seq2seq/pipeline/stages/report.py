@@ -13,11 +13,7 @@ from seq2seq.pipeline.stages.evaluate import read_scores, read_test_set
 from seq2seq.recipe import Recipe
 
 if TYPE_CHECKING:
-    from seq2seq.bundle import Bundle
-    from seq2seq.evaluation.report import AttentionExample, RunReport
-
-ATTENTION_MAPS = 6
-"""Shown for each test set."""
+    from seq2seq.evaluation.report import RunReport
 
 
 class Report(Stage):
@@ -25,7 +21,7 @@ class Report(Stage):
 
     name = "report"
     needs = ("evaluate",)
-    code_version = 1
+    code_version = 2
 
     def inputs(self, recipe: Recipe) -> Inputs:
         """Nothing but the title: all else is what other stages have left."""
@@ -33,7 +29,8 @@ class Report(Stage):
 
     def run(self, context: Context) -> list[Path]:
         """Write the page and its Markdown."""
-        from seq2seq.evaluation.report import to_html, to_markdown
+        from seq2seq.evaluation.page import to_html
+        from seq2seq.evaluation.report import to_markdown
 
         content, html, markdown = gather(context), context.folder.html, context.folder.report / "report.md"
         write_text(html, to_html(content))
@@ -43,43 +40,22 @@ class Report(Stage):
 
 def gather(context: Context) -> RunReport:
     """What the report tells."""
-    from seq2seq.bundle import load_bundle
+    from seq2seq.bundle import count_weights
+    from seq2seq.evaluation.attention import AttentionExample
     from seq2seq.evaluation.report import RunReport, TestSetReport
 
     recipe, folder = context.recipe, context.folder
-    loaded = load_bundle(folder.model, context.processes.device)
     test_sets = []
     for name, scores in read_scores(folder).items():
         sources, hypotheses, references = read_test_set(folder, name, recipe.data.tgt)
-        attentions = _attentions(loaded, sources, hypotheses)
+        stored = json.loads((folder.translations / f"{name}.attention.json").read_text(encoding="utf-8"))
+        attentions = [AttentionExample(**entry) for entry in stored]
         test_sets.append(TestSetReport(name, sources, hypotheses, references, scores, attentions))
     log = [json.loads(line) for line in folder.log.read_text(encoding="utf-8").split("\n") if line]
     audit = json.loads((folder.data / "audit.json").read_text(encoding="utf-8"))
-    facts = _facts(context.manifest, sum(p.numel() for p in loaded.model.parameters()), log)
+    facts = _facts(context.manifest, count_weights(folder.model), log)
     text = folder.recipe.read_text(encoding="utf-8")
     return RunReport(recipe.name, recipe.data.src, recipe.data.tgt, facts, text, log, audit, test_sets)
-
-
-def _attentions(loaded: Bundle, sources: list[str], hypotheses: list[str]) -> list[AttentionExample]:
-    """Attention maps of the first sentences that are neither trivial nor too wide to look at."""
-    from seq2seq.data.tokenization import EOS
-    from seq2seq.decoding.scoring import attention_weights
-    from seq2seq.evaluation.report import AttentionExample
-
-    examples: list[AttentionExample] = []
-    for source, hypothesis in zip(sources, hypotheses, strict=True):
-        src, tgt = (
-            loaded.src_tokenizer.encode_batch([source])[0],
-            loaded.tgt_tokenizer.encode_batch([hypothesis])[0],
-        )
-        if not (4 <= len(src) <= 25 and 4 <= len(tgt) <= 25):
-            continue
-        weights = attention_weights(loaded.model, [*src, EOS], [*tgt, EOS])
-        if weights is None or len(examples) == ATTENTION_MAPS:
-            break
-        names = [*loaded.src_tokenizer.tokens(src), "</s>"], [*loaded.tgt_tokenizer.tokens(tgt), "</s>"]
-        examples.append(AttentionExample(*names, weights.numpy()))
-    return examples
 
 
 def _facts(manifest: Manifest, parameters: int, log: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -1,0 +1,78 @@
+"""Reports as HTML: each is one file that needs nothing else. Everything in it is escaped."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from seq2seq import charts
+from seq2seq.evaluation import curves
+from seq2seq.evaluation.audit import audit_tables
+from seq2seq.evaluation.metrics import LABELS, sentence_chrf
+from seq2seq.evaluation.report import RunReport, TestSetReport, buckets_by_length, language_name, writable
+from seq2seq.evaluation.sentences import choose_sentences
+
+FAINTEST = 0.01
+"""Attention below this is not drawn."""
+
+
+def to_html(report: RunReport) -> str:
+    """A run's report as one page."""
+    src, tgt = language_name(report.src), language_name(report.tgt)
+    return render(
+        "report.html.j2",
+        report=report,
+        src=src,
+        tgt=tgt,
+        lang={"src": report.src.replace("_", "-"), "tgt": report.tgt.replace("_", "-")},
+        curves=[chart.inline() for chart in curves.learning_curves(report.log)],
+        views=[_test_set_view(test_set, report) for test_set in report.test_sets],
+        audit=audit_tables(report.audit, src, tgt),
+    )
+
+
+def render(template: str, **content: Any) -> str:
+    """A page from one of the templates beside this file, with the styles that all pages share."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("seq2seq.evaluation", "page"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals["interval_chart"] = interval_chart
+    style = (files(__package__) / "style.css").read_text(encoding="utf-8")
+    page = environment.get_template(template).render(
+        style=Markup(charts.PALETTE + charts.STYLE + style), faintest=FAINTEST, **content
+    )
+    return writable(page)
+
+
+def interval_chart(value: float, low: float | None, high: float | None) -> Markup:
+    """A mark on the line from 0 to 100, with the interval around it."""
+    at = [min(max(v, 0.0), 100.0) for v in (value if low is None else low, value if high is None else high, value)]
+    return Markup(
+        '<svg class="interval" viewBox="-2 0 104 8" preserveAspectRatio="none" aria-hidden="true">'
+        '<path class="scale" d="M0 4H100"/><path class="range" d="M{:.2f} 4H{:.2f}"/>'
+        '<path class="tick" d="M{:.2f} 0v8"/>'
+        "</svg>"
+    ).format(*at)
+
+
+def _test_set_view(test_set: TestSetReport, report: RunReport) -> dict[str, Any]:
+    """What the page shows of a test set."""
+    chrf = sentence_chrf(test_set.hypotheses, test_set.references)
+    ordered = sorted(test_set.scores, key=lambda s: list(LABELS).index(s.metric))
+    texts = test_set.sources, test_set.hypotheses, test_set.references
+    return {
+        "name": test_set.name,
+        "headline": ordered[0] if ordered else None,
+        "others": ordered[1:],
+        "scores": test_set.scores,
+        "sentences": len(test_set.references),
+        "charts": [
+            chart.inline()
+            for chart in (curves.length_chart(*buckets_by_length(test_set, report)), curves.chrf_chart(chrf))
+        ],
+        "groups": choose_sentences(*texts, chrf, report.tgt),
+        "attentions": test_set.attentions,
+    }
