@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 WIDTH, PLOT = 380, 190
 """Of a chart, and the height of its plot, in pixels: small, so that its text can be read on a phone."""
-LEFT, RIGHT, TITLE, ROW, BOTTOM, GAP = 50, 10, 20, 17, 40, 28
+LEFT, RIGHT, TITLE, ROW, BOTTOM, GAP = 50, 10, 22, 17, 40, 28
 MAX_POINTS = 300
 LEAST = 1e-300
 
@@ -30,7 +30,8 @@ PALETTE = """\
   --c0: #7da2ff; --c1: #e6ae62; --c2: #5fcf9f; --c3: #f08bc9; --c4: #b7a2ff; --c5: #a2a9b2; } }
 """
 _STROKES = ("none", "7 3", "2 3", "9 3 2 3", "12 4", "1 4")
-STYLE = """\
+STYLE = (
+    """\
 .chart text { font: 11px ui-sans-serif, system-ui, "Segoe UI", Roboto, "Noto Sans", Arial, sans-serif;
   fill: var(--soft); font-variant-numeric: tabular-nums; }
 .chart .end { text-anchor: end; } .chart .middle { text-anchor: middle; } .chart .faint { fill: var(--faint); }
@@ -38,11 +39,14 @@ STYLE = """\
 .chart .value { text-anchor: middle; fill: var(--ink); }
 .chart path { fill: none; } .chart .grid { stroke: var(--rule); } .chart rect.bar { fill: var(--bar); }
 .chart .line { stroke-width: 1.8; stroke-linejoin: round; }
-""" + "".join(
-    f".chart path.c{i}, .chart .ring.c{i} {{ stroke: var(--c{i}); stroke-dasharray: {dashes}; }} "
-    f".chart .dot.c{i} {{ fill: var(--c{i}); }}\n"
-    for i, dashes in enumerate(_STROKES)
-) + ".chart .ring { fill: none; stroke-width: 1.5; stroke-dasharray: none !important; }\n"
+"""
+    + "".join(
+        f".chart path.c{i}, .chart .ring.c{i} {{ stroke: var(--c{i}); stroke-dasharray: {dashes}; }} "
+        f".chart .dot.c{i} {{ fill: var(--c{i}); }}\n"
+        for i, dashes in enumerate(_STROKES)
+    )
+    + ".chart .ring { fill: none; stroke-width: 1.5; stroke-dasharray: none !important; }\n"
+)
 """The charts' own rules; colours are those of PALETTE, and lines differ in dashes too."""
 
 
@@ -112,9 +116,7 @@ def figure(charts: Sequence[Chart], columns: int = 3) -> str:
     size = columns * (WIDTH + GAP) + GAP, rows * (height + GAP) + GAP
     places = [(GAP + i % columns * (WIDTH + GAP), GAP + i // columns * (height + GAP)) for i in range(len(charts))]
     panels = Markup("").join(
-        Markup('<g transform="translate({:.0f} {:.0f})">{}</g>\n').format(
-            x, y + height - chart.height, chart.content
-        )
+        Markup('<g transform="translate({:.0f} {:.0f})">{}</g>\n').format(x, y + height - chart.height, chart.content)
         for chart, (x, y) in zip(charts, places, strict=True)
     )
     return (
@@ -124,7 +126,9 @@ def figure(charts: Sequence[Chart], columns: int = 3) -> str:
     )
 
 
-def line_chart(title: str, lines: Sequence[Line], x_label: str, log_x: bool = False, log_y: bool = False) -> Chart | None:
+def line_chart(
+    title: str, lines: Sequence[Line], x_label: str, log_x: bool = False, log_y: bool = False
+) -> Chart | None:
     """Curves. A linear axis begins at zero; points that are not finite are left out; without any, None."""
     kept = [(line, _thinned([p for p in line.points if all(map(math.isfinite, p))])) for line in lines]
     kept = [(line, points) for line, points in kept if points]
@@ -210,7 +214,8 @@ def _stride(texts: Sequence[str], slot: float) -> int:
 
 def _head(title: str, lines: Sequence[Line]) -> tuple[Markup, float]:
     """The title, and below it the names of the curves in rows; and where the plot begins."""
-    parts, x, y = [_text(0, 12, title, "title")], 0.0, TITLE + 10.0
+    lines = [] if [line.label for line in lines] == [title] else lines
+    parts, x, y = [_text(0, 14, title, "title")], 0.0, TITLE + 10.0
     for line in lines:
         width = 30 + text_width(line.label) + 12
         if x and x + width > WIDTH:

@@ -37,7 +37,11 @@ class AttentionExample:
 
 
 def attention_example(
-    source: str, tokenizers: tuple[Tokenizer, Tokenizer], languages: tuple[str, str], tokens: Sequence[int], weights: Weights
+    source: str,
+    tokenizers: tuple[Tokenizer, Tokenizer],
+    languages: tuple[str, str],
+    tokens: Sequence[int],
+    weights: Weights,
 ) -> AttentionExample | None:
     """The map of one translation; None where it is too short or too wide to look at, or the model has no attention.
 

@@ -30,7 +30,12 @@ def audit_tables(audit: Audit, src: str, tgt: str) -> list[Table]:
     train = _part(audit, "train")
     tests = {f"test {name}": part for name, part in _part(audit, "test").items() if isinstance(part, Mapping)}
     sets = {"train": train, "valid": _part(audit, "valid"), **tests}
-    tables = [_sources(train), _lengths(sets, src, tgt), _overlap(sets), _vocabulary(_part(audit, "vocabulary"), src, tgt)]
+    tables = [
+        _sources(train),
+        _lengths(sets, src, tgt),
+        _overlap(sets),
+        _vocabulary(_part(audit, "vocabulary"), src, tgt),
+    ]
     return [table for table in tables if table.rows]
 
 
@@ -80,7 +85,9 @@ def _overlap(sets: Mapping[str, Audit]) -> Table:
 def _vocabulary(part: Audit, src: str, tgt: str) -> Table:
     joint = bool(part.get("joint"))
     sides = [("both languages", "src")] if joint else [(src, "src"), (tgt, "tgt")]
-    return Table("Vocabulary", ["language", "tokens"], [[name, shown(part[side])] for name, side in sides if side in part])
+    return Table(
+        "Vocabulary", ["language", "tokens"], [[name, shown(part[side])] for name, side in sides if side in part]
+    )
 
 
 def shown(value: object) -> str:

@@ -6,23 +6,20 @@ import io
 import math
 import re
 from html.parser import HTMLParser
-from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from rich.console import Console
 
 from seq2seq.evaluation.attention import AttentionExample
 from seq2seq.evaluation.metrics import METRICS, Score, score
+from seq2seq.evaluation.page import to_html
 from seq2seq.evaluation.report import (
     RunReport,
     TestSetReport,
     print_scores,
     to_markdown,
 )
-from seq2seq.evaluation.page import to_html
 
 HOSTILE = "<script>alert(1)</script>"
 SOURCES = [f"the dog number {i} sleeps under the red table" for i in range(40)]

@@ -1,0 +1,153 @@
+"""The report's page as a browser lays it out: nothing overflows, no text overlaps another, at any width and colours."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seq2seq import charts
+from seq2seq.evaluation.attention import AttentionExample
+from seq2seq.evaluation.page import to_html
+from tests.evaluation.test_report import a_test_set, run_report
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+WIDTHS = [360, 768, 1280]
+
+LAYOUT = """() => {
+  const found = [], width = document.documentElement.clientWidth
+  const name = e => (e.tagName + '.' + (e.getAttribute('class') || '') + ' ' + (e.textContent || '').trim().slice(0, 30))
+  if (document.documentElement.scrollWidth > width) found.push('the page is wider than the window')
+  const texts = []
+  for (const e of document.querySelectorAll('body *')) {
+    if (!e.checkVisibility()) continue
+    const svg = e instanceof SVGElement
+    if (!svg && e.clientWidth && e.scrollWidth > e.clientWidth + 1) found.push('overflows: ' + name(e))
+    const box = e.getBoundingClientRect()
+    if (box.width && (box.left < -1 || box.right > width + 1)) found.push('beside the window: ' + name(e))
+    if (e.tagName == 'text') {
+      const frame = e.closest('svg').getBoundingClientRect()
+      if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1 || box.bottom > frame.bottom + 1)
+        found.push('outside its chart: ' + name(e))
+    }
+    for (const node of e.childNodes) {
+      if (node.nodeType != 3 || !node.data.trim() || ['TITLE', 'STYLE', 'SCRIPT', 'OPTION'].includes(e.tagName.toUpperCase())) continue
+      const range = document.createRange()
+      range.selectNodeContents(node)
+      for (const r of range.getClientRects()) if (r.width > 1) texts.push([r, e, node])
+    }
+  }
+  texts.sort((a, b) => a[0].top - b[0].top)
+  for (let i = 0; i < texts.length; i++)
+    for (let j = i + 1; j < texts.length && texts[j][0].top < texts[i][0].bottom; j++) {
+      const [a, , one] = texts[i], [b, , other] = texts[j]
+      if (one === other) continue
+      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left)
+      const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top)
+      if (across > 1.5 && down > 0.35 * Math.min(a.height, b.height))
+        found.push('overlap: ' + one.data.trim().slice(0, 30) + ' | ' + other.data.trim().slice(0, 30))
+    }
+  return found
+}"""
+AUDIT = {
+    "train": {
+        "read": 1029000,
+        "kept": 1028990,
+        "dropped": {"empty": 0, "duplicate": 8, "overlap": 101, "too_long": 2345, "length_ratio": 12},
+        "sources": [
+            {"key": f"data.train.{i}", "read": 29000, "kept": 28990, "dropped": {"duplicate": 8, "too_long": 2}}
+            for i in range(2)
+        ],
+        "src": {"tokens": 430123, "mean": 14.83, "median": 14, "p95": 23, "max": 45, "unknown": 0.000001,
+                "histogram": {"bin": 5, "counts": [1, 2, 3]}},
+        "tgt": {"tokens": 430123, "mean": 14.83, "median": 14, "p95": 23, "max": 45, "unknown": 0.01},
+    },
+    "valid": {"pairs": 1014, "overlap": {"before": {"sources": 1, "targets": 2, "pairs": 0}}},
+    "test": {"flickr-2016-with-a-long-name": {"pairs": 1000, "overlap": {"before": {"sources": 1}, "after": {}}}},
+    "vocabulary": {"joint": True, "src": 8000, "tgt": 8000},
+}  # fmt: skip
+WORDS = "Ein kleiner Junge in Sicherheitsschuhen spielt mit einem roten Ball im Stadtparkgelände , glücklich".split()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: pip install playwright"
+    )
+    if BROWSER is None:
+        pytest.skip("no Chromium found: install Debian's package chromium")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+def faults(browser: Any, path: Path, width: int, scheme: str) -> list[str]:
+    """What is wrong with a page's layout, and what it says on the console."""
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(path.absolute().as_uri())
+    found = [*said, *page.evaluate(LAYOUT)]
+    page.close()
+    return found
+
+
+def full_report() -> str:
+    """A page with long words, wide numbers and all its parts."""
+    words = [*WORDS, "(end)"]
+    weights = [[0.5 if abs(i - j) < 2 else 0.0 for j in range(len(words))] for i in range(len(words))]
+    example = AttentionExample(" ".join(WORDS), " ".join(WORDS), words, words, weights)
+    sets = [a_test_set(name, attentions=[example] * 3) for name in ("flickr2016", "x" * 80)]
+    facts = [("Weights", "5,123,456"), ("Command", "seq2seq run " + "recipes/multi30k-en-de.yaml" * 8)]
+    log: list[dict[str, Any]] = []
+    for step in range(50, 150_000, 5000):
+        log.append({"kind": "train", "step": step, "loss": 5.0, "learning_rate": 0.0004, "gradient_norm": 0.5,
+                    "tokens_per_second": 123456})  # fmt: skip
+        log.append({"kind": "validation", "step": step, "loss": 1.0, "bleu": 30.0, "chrf": 50.0, "best": True})
+    return to_html(run_report(test_sets=sets, facts=facts, audit=AUDIT, log=log, recipe="name: demo\n" + "a" * 300))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(full_report(), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_overflows_and_no_text_overlaps(browser: Any, page: Path, width: int, scheme: str) -> None:
+    assert not faults(browser, page, width, scheme)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_figure_of_six_panels(browser: Any, tmp_path: Path, width: int) -> None:
+    names = ["rnn", "rnn (relu, identity)", "lstm", "gru", "mingru", "minlstm"]
+    lines = [charts.Line(name, [(i, 10.0 ** (-i * k)) for i in range(40)], k) for k, name in enumerate(names)]
+    chart = charts.line_chart("Gradient norm at initialisation", lines, "steps back", log_y=True)
+    assert chart is not None
+    (tmp_path / "page.html").write_text(charts.figure([chart] * 6), encoding="utf-8")
+    assert not faults(browser, tmp_path / "page.html", width, "light")
+
+
+def test_the_measure_sees_what_is_wrong(browser: Any, tmp_path: Path) -> None:
+    """Else the tests above would say nothing."""
+    (tmp_path / "page.html").write_text(
+        '<div style="width: 50px; white-space: nowrap">a text that is far too long</div>'
+        '<p>below</p><p style="margin-top: -30px">the same place</p>'
+        '<svg viewBox="0 0 100 20" width="100"><text x="90" y="10">outside</text></svg>'
+    )
+    found = " ".join(faults(browser, tmp_path / "page.html", 360, "light"))
+    assert "overflows" in found and "overlap" in found and "outside its chart" in found
+
+
+def test_the_audit_is_told_in_words() -> None:
+    page = full_report()
+    assert "{" not in page.split('id="data"')[1].split('id="run"')[0]
+    assert json.dumps(AUDIT["vocabulary"]) not in page and "1,029,000" in page and "too long" in page
