@@ -47,15 +47,12 @@ def _sources(train: Audit) -> Table:
         rows.append(("all", train))
     filters = [key for key, count in _part(train, "dropped").items() if count]
     head = ["source", "read", *(key.replace("_", " ") for key in filters), "kept"]
-    return Table(
-        "Training pairs: read, dropped by each filter, kept",
-        head,
-        [
-            [name, *(shown(value) for value in (one.get("read"), *(_part(one, "dropped").get(f, 0) for f in filters)))]
-            + [shown(one.get("kept"))]
-            for name, one in rows
-        ],
-    )
+
+    def row(name: str, one: Audit) -> list[str]:
+        dropped = [_part(one, "dropped").get(key, 0) for key in filters]
+        return [name, *map(shown, (one.get("read"), *dropped, one.get("kept")))]
+
+    return Table("Training pairs: read, dropped by each filter, kept", head, [row(*one) for one in rows])
 
 
 def _lengths(sets: Mapping[str, Audit], src: str, tgt: str) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from operator import methodcaller
 from typing import Any
 
 from seq2seq.charts import Bar, Chart, Line, bar_chart, line_chart
@@ -27,7 +28,7 @@ def learning_curves(log: Sequence[Record]) -> list[Chart]:
         _logged(valid, lambda record: record.get("chrf"), "chrF", 1, dots=True),
     ]
     single = [
-        line_chart(title, [_logged(train, lambda record, key=key: record.get(key), title, 0)], "steps")
+        line_chart(title, [_logged(train, methodcaller("get", key), title, 0)], "steps")
         for title, key in (
             ("Learning rate", "learning_rate"),
             ("Gradient norm, before clipping", "gradient_norm"),

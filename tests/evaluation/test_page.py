@@ -20,7 +20,9 @@ WIDTHS = [360, 768, 1280]
 
 LAYOUT = """() => {
   const found = [], width = document.documentElement.clientWidth
-  const name = e => (e.tagName + '.' + (e.getAttribute('class') || '') + ' ' + (e.textContent || '').trim().slice(0, 30))
+  const start = text => (text || '').trim().slice(0, 30)
+  const name = e => e.tagName + '.' + (e.getAttribute('class') || '') + ' ' + start(e.textContent)
+  const holds = (a, b) => b.left > a.left - 1 && b.right < a.right + 1 && b.top > a.top - 1 && b.bottom < a.bottom + 1
   if (document.documentElement.scrollWidth > width) found.push('the page is wider than the window')
   const texts = []
   for (const e of document.querySelectorAll('body *')) {
@@ -30,12 +32,11 @@ LAYOUT = """() => {
     const box = e.getBoundingClientRect()
     if (box.width && (box.left < -1 || box.right > width + 1)) found.push('beside the window: ' + name(e))
     if (e.tagName == 'text') {
-      const frame = e.closest('svg').getBoundingClientRect()
-      if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1 || box.bottom > frame.bottom + 1)
-        found.push('outside its chart: ' + name(e))
+      if (!holds(e.closest('svg').getBoundingClientRect(), box)) found.push('outside its chart: ' + name(e))
     }
+    if (['TITLE', 'STYLE', 'SCRIPT', 'OPTION'].includes(e.tagName.toUpperCase())) continue
     for (const node of e.childNodes) {
-      if (node.nodeType != 3 || !node.data.trim() || ['TITLE', 'STYLE', 'SCRIPT', 'OPTION'].includes(e.tagName.toUpperCase())) continue
+      if (node.nodeType != 3 || !node.data.trim()) continue
       const range = document.createRange()
       range.selectNodeContents(node)
       for (const r of range.getClientRects()) if (r.width > 1) texts.push([r, e, node])
@@ -49,7 +50,7 @@ LAYOUT = """() => {
       const across = Math.min(a.right, b.right) - Math.max(a.left, b.left)
       const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top)
       if (across > 1.5 && down > 0.35 * Math.min(a.height, b.height))
-        found.push('overlap: ' + one.data.trim().slice(0, 30) + ' | ' + other.data.trim().slice(0, 30))
+        found.push('overlap: ' + start(one.data) + ' | ' + start(other.data))
     }
   return found
 }"""
@@ -75,9 +76,7 @@ WORDS = "Ein kleiner Junge in Sicherheitsschuhen spielt mit einem roten Ball im 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: pip install playwright"
-    )
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
     if BROWSER is None:
         pytest.skip("no Chromium found: install Debian's package chromium")
     with playwright.sync_playwright() as driver:
