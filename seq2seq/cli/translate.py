@@ -33,6 +33,12 @@ def translate(
     n_best: Annotated[int, typer.Option(min=1, help="With a RUN: translations a line (jsonl).")] = 1,
     beam_size: Annotated[int | None, typer.Option(min=1, help="Short for decoding.beam_size=N; 1 is greedy.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="With a RUN: sentences translated together.")] = 32,
+    ensemble: Annotated[
+        list[str] | None, typer.Option(help="With a RUN: another that translates with it; can be repeated.")
+    ] = None,
+    weight: Annotated[
+        list[float] | None, typer.Option(help="With --ensemble: a weight for each model, RUN's first.")
+    ] = None,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
@@ -40,7 +46,8 @@ def translate(
     if run.endswith((".yaml", ".yml")):
         without_effect(
             {"--format": format != "text", "--n-best": n_best != 1, "--batch-size": batch_size != 32, "--force": force}
-            | {"--beam-size": beam_size is not None, "--input": input is not None, "--output": output is not None},
+            | {"--beam-size": beam_size is not None, "--input": input is not None, "--output": output is not None}
+            | {"--ensemble": bool(ensemble), "--weight": bool(weight)},
             "set decoding.beam_size=N, or name its run folder to translate text",
         )
         run_until("translate", run, settings, False, device, threads)
@@ -54,16 +61,22 @@ def translate(
     if output is not None and output.exists() and not force:
         raise UserError(f"--output {output}: exists; name another file, or add --force to replace it")
 
+    if weight and not ensemble:
+        raise UserError("--weight has no effect without --ensemble")
+
     from seq2seq.bundle import load_bundle
+    from seq2seq.decoding.ensemble import ensemble_of
     from seq2seq.decoding.streams import lines_of, opened, write_jsonl, write_text
-    from seq2seq.decoding.translator import Translator
+    from seq2seq.decoding.translator import Trained, Translator
     from seq2seq.device import set_up
     from seq2seq.recipe.file import override_decoding
 
-    loaded = load_bundle(run, set_up(device, threads))
+    names, chosen = [run, *(ensemble or [])], set_up(device, threads)
+    models: list[Trained] = [load_bundle(name, chosen) for name in names]
+    loaded = ensemble_of(models, names, weight or []) if ensemble else models[0]
     short = [] if beam_size is None else [f"decoding.beam_size={beam_size}"]
     config = override_decoding(loaded.config.decoding, [*short, *(settings or [])])
-    if n_best > config.beam_size:
+    if n_best > config.beam_size and config.sampling is None:
         raise UserError(f"--n-best {n_best}: the beam holds {config.beam_size}; add decoding.beam_size={n_best}")
     translator, write = Translator(loaded, config, batch_size), write_text if format == "text" else write_jsonl
     with opened(input, output) as (source, target):

@@ -72,6 +72,10 @@ class TorchLogits:
         taken: np.ndarray = (self.values[rows, at, which].double() - self.normalizer[rows, at]).cpu().numpy()
         return taken
 
+    def log_probabilities(self) -> np.ndarray:
+        found: np.ndarray = (self.values - self.normalizer.unsqueeze(-1)).cpu().numpy()
+        return found
+
     def copy(self) -> TorchLogits:
         return TorchLogits(self.values.clone(), self.normalizer)
 

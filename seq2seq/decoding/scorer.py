@@ -51,6 +51,10 @@ class Logits(Protocol):
         """Log-probabilities [sentences, candidates] of tokens, each after the hypothesis at `parents` of its row."""
         ...
 
+    def log_probabilities(self) -> np.ndarray:
+        """The values less their normalizer [sentences, beam, vocab]."""
+        ...
+
     def copy(self) -> Logits:
         """The same values, not touched by what happens to these."""
         ...
@@ -93,6 +97,9 @@ class NumpyLogits:
         rows = np.arange(len(parents))[:, None]
         found: np.ndarray = self.values[rows, parents, tokens].astype(np.float64) - self.normalizer[rows, parents]
         return found
+
+    def log_probabilities(self) -> np.ndarray:
+        return np.asarray(self.values - self.normalizer[..., None])
 
     def copy(self) -> NumpyLogits:
         return NumpyLogits(self.values.copy(), self.normalizer)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from seq2seq.data.tokenization import EOS, UNK, Tokenizer
 from seq2seq.decoding.constraints import ExcludedPhrases, ForcedPrefix
 from seq2seq.decoding.processors import MinLength, NoRepeatedNgram, Processor, RepetitionPenalty
+from seq2seq.decoding.random_choice import RandomChoice
 from seq2seq.decoding.scorer import Scorer
 from seq2seq.decoding.search import Hypothesis, search_all
 from seq2seq.decoding.translation import NOTHING, Candidate, Translation, cut
@@ -57,10 +58,19 @@ class Translator:
         """One translation a line; blank lines give blank ones."""
         pieces = [self._pieces(line) for line in lines]
         encoded = list(itertools.chain.from_iterable(pieces))
-        found = iter(search_all(self.scorer, encoded, self.config, self.processors, self.batch_size, n_best))
+        found = iter(self._search(encoded, n_best))
         return [
             self._join(line, [next(found) for _ in parts], n_best) for line, parts in zip(lines, pieces, strict=True)
         ]
+
+    def _search(self, encoded: list[list[int]], n_best: int) -> list[list[Hypothesis]]:
+        if self.config.sampling is None:
+            return search_all(self.scorer, encoded, self.config, self.processors, self.batch_size, n_best)
+        draws = []
+        for draw in range(n_best):
+            processors = [*self.processors, RandomChoice(self.config.sampling, draw)]
+            draws.append(search_all(self.scorer, encoded, self.config, processors, self.batch_size))
+        return [list(itertools.chain.from_iterable(samples)) for samples in zip(*draws, strict=True)]
 
     def _pieces(self, line: str) -> list[list[int]]:
         """The line's tokens with </s>, cut where it is longer than the sentences that the model has seen."""

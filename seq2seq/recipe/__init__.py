@@ -73,6 +73,7 @@ from seq2seq.recipe.decoding import (
     MaxLengthConfig,
     MinLengthConfig,
     NoPenaltyConfig,
+    SamplingConfig,
     WuPenaltyConfig,
 )
 from seq2seq.recipe.model import (

@@ -56,6 +56,21 @@ class MinLengthConfig(Config):
     """Tokens on top of that; at the default no translation is empty."""
 
 
+class SamplingConfig(Config):
+    """Tokens drawn by chance, from the model's probabilities, in place of the likeliest."""
+
+    temperature: Annotated[float, Field(ge=0.01, le=100)] = 1.0
+    """What log-probabilities are divided by: below 1 the likely become likelier."""
+    top_k: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Only so many likeliest tokens (Fan et al. 2018); 0: all."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Only the likeliest tokens that together have this probability (nucleus: Holtzman et al. 2020)."""
+    epsilon: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Only tokens of at least this probability (Hewitt et al. 2022)."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    """Random seed of the draws."""
+
+
 class DecodingConfig(Config):
     """How translations are searched for."""
 
@@ -82,6 +97,14 @@ class DecodingConfig(Config):
         for i, phrase in enumerate(self.exclude):
             if not phrase.strip():
                 yield f"exclude.{i}", "is blank; name a word, or remove it"
+
+    sampling: SamplingConfig | None = None
+    """Draw translations by chance, `--n-best` of them; null: search for the best."""
+
+    @rule
+    def _draws_or_searches(self) -> Faults:
+        if self.sampling is not None and self.beam_size != 1:
+            yield "beam_size", "a beam searches, sampling draws; set beam_size to 1, or sampling to null"
 
     @rule
     def _has_room(self) -> Faults:
