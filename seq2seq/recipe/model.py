@@ -256,6 +256,10 @@ class ModelConfig(Config):
             message = "with attention none and bridge zero the decoder never sees the source; use project or copy"
             yield "bridge", message
 
+        unseen = self.encoder.layers == 1 and self.bridge in ("project", "project_backward", "copy")
+        if self.decoder.attention.kind == "none" and self.encoder.connections == "dense" and unseen:
+            yield "encoder.connections", "has no effect with attention none: the bridge sees the layer's state alone"
+
     @rule
     def _compares_like_with_like(self) -> Faults:
         decoder = self.decoder
