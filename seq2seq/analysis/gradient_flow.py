@@ -68,7 +68,9 @@ class Clipping:
 
     clip_norm: float | None
     losses: list[float]
+    """Of each step; fewer than were asked for where the training failed: the next loss was not finite."""
     gradient_norms: list[float]
+    failed: bool
 
 
 def study_cell(text: str, settings: Settings) -> CellStudy:
@@ -130,11 +132,11 @@ def scale_recurrence(cell: Cell, radius: float) -> None:
 
 
 def clipping(clip_norm: float | None, settings: Settings) -> Clipping:
-    """Train a simple RNN (relu, spectral radius 1.2) whose gradients explode, with clipping or without."""
+    """Train a simple RNN (relu, spectral radius 1.2) whose gradients explode by SGD, with clipping or without."""
     model = _new_model("{kind: rnn, activation: relu, recurrent_initializer: identity}", settings)
     scale_recurrence(model.layer.cell, 1.2)
-    course: Course = train(model, 32, settings.steps, settings.seed, clip_norm)
-    return Clipping(clip_norm, course.losses, course.gradient_norms)
+    course: Course = train(model, 32, settings.steps, settings.seed, clip_norm, 0.1, torch.optim.SGD)
+    return Clipping(clip_norm, course.losses, course.gradient_norms, len(course.losses) < settings.steps)
 
 
 def study(cells: Sequence[str], settings: Settings, report: Callable[[CellStudy], None]) -> dict[str, Any]:

@@ -2,62 +2,71 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+import yaml
+
+from seq2seq.charts import Chart, Line, figure, line_chart
 
 SMALLEST = 1e-16
 """Where the axis of gradient norms ends: fp32 rounds what is smaller, beside 1, away."""
+LEARNED = 1e-4
+"""Where the axes of the clipping panels end."""
+BACK = "steps back, T - t"
 
 
 def gradient_figure(study: dict[str, Any]) -> str:
-    """SVG of `gradient_flow.study`: five panels."""
-    figure = Figure(figsize=(13, 7.5), layout="constrained")
-    panels = figure.subplots(2, 3).flatten()
-    for axes, key, title in (
-        (panels[0], "at_first", "Gradient norm at initialisation"),
-        (panels[1], "trained", "Gradient norm after training (distances up to 32)"),
-    ):
-        for cell in study["cells"]:
-            _norms(axes, cell[key], cell["cell"])
-        _label(axes, title, "T - t, steps back", "norm of dL_T / ds_t")
-    for cell in study["cells"]:
-        accuracy = cell["accuracy"]
-        panels[2].plot([int(d) for d in accuracy], list(accuracy.values()), "o-", label=cell["cell"])
-    panels[2].axhline(0.1, color="grey", linestyle=":", label="chance")
-    panels[2].set_xscale("log", base=2)
-    panels[2].set_ylim(0, 1.05)
-    _label(panels[2], "Recall of a word", "words between it and the blank", "accuracy")
-    for radius, norms in study["spectral_radius"].items():
-        _norms(panels[3], norms, f"radius {radius}")
-    _label(panels[3], "Linear RNN by spectral radius of W_h", "T - t, steps back", "norm of dL_T / ds_t")
-    for one in study["clipping"]:
-        label = "not clipped" if one["clip_norm"] is None else f"clipped at {one['clip_norm']:g}"
-        panels[4].plot(one["losses"], label=label, linewidth=0.9)
-        panels[5].plot(one["gradient_norms"], label=label, linewidth=0.9)
-    for axes, title, name in (
-        (panels[4], "ReLU RNN of radius 1.2: loss", "nats"),
-        (panels[5], "ReLU RNN of radius 1.2: gradient norm", "norm over all weights"),
-    ):
-        axes.set_yscale("symlog", linthresh=1e-3)
-        _label(axes, title, "updates", name)
-    text = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "seq2seq"}):  # the same picture, byte for byte, each time
-        figure.savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue()
+    """SVG of `gradient_flow.study`: six panels."""
+    cells, names = study["cells"], [cell_label(cell["cell"]) for cell in study["cells"]]
+    at_first, trained = (
+        [Line(name, _norms(cell[key]), i % 6) for i, (name, cell) in enumerate(zip(names, cells, strict=True))]
+        for key in ("at_first", "trained")
+    )
+    recall = [
+        Line(name, [(float(d), share) for d, share in cell["accuracy"].items()], i % 6, dots=True)
+        for i, (name, cell) in enumerate(zip(names, cells, strict=True))
+    ]
+    distances = [float(distance) for distance in cells[0]["accuracy"]] if cells else []
+    recall.append(Line("chance", [(distance, 0.1) for distance in distances], 5))
+    radii = [
+        Line(f"radius {radius}", _norms(norms), i % 6)
+        for i, (radius, norms) in enumerate(study["spectral_radius"].items())
+    ]
+    clipped = {
+        key: [Line(_clipping(one), _steps(one[key]), i, dots=one["failed"]) for i, one in enumerate(study["clipping"])]
+        for key in ("losses", "gradient_norms")
+    }
+    panels = [
+        line_chart("Gradient norm at initialisation", at_first, BACK, log_y=True),
+        line_chart("Gradient norm after training at up to 32 words", trained, BACK, log_y=True),
+        line_chart("Share of words recalled", recall, "words between it and the blank", log_x=True),
+        line_chart("Gradient norm of a linear RNN, by spectral radius of W_h", radii, BACK, log_y=True),
+        line_chart("ReLU RNN of radius 1.2 under SGD: loss", clipped["losses"], "steps", log_y=True),
+        line_chart("ReLU RNN of radius 1.2 under SGD: gradient norm", clipped["gradient_norms"], "steps", log_y=True),
+    ]
+    return figure([panel for panel in panels if isinstance(panel, Chart)])
 
 
-def _norms(axes: Axes, norms: list[float], label: str) -> None:
-    axes.plot([max(norm, SMALLEST) for norm in norms], label=label)
-    axes.set_yscale("log")
+def cell_label(text: str) -> str:
+    """A cell as people write it: rnn (relu, identity), for {kind: rnn, activation: relu, ...}."""
+    read = yaml.safe_load(text)
+    if not isinstance(read, Mapping):
+        return text
+    options = [str(value) if not isinstance(value, bool) else f"{key} {value}" for key, value in read.items()]
+    return f"{options[0]} ({', '.join(options[1:])})" if options[1:] else options[0]
 
 
-def _label(axes: Axes, title: str, x: str, y: str) -> None:
-    axes.set_title(title, fontsize=10)
-    axes.set_xlabel(x, fontsize=9)
-    axes.set_ylabel(y, fontsize=9)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=6, framealpha=0.4)
+def _norms(norms: Sequence[float]) -> list[tuple[float, float]]:
+    return [(float(i), max(norm, SMALLEST)) for i, norm in enumerate(norms)]
+
+
+def _steps(values: Sequence[float]) -> list[tuple[float, float]]:
+    """By step; what is smaller than LEARNED says no more than that the task is learned."""
+    return [(float(i), max(value, LEARNED)) for i, value in enumerate(values, start=1)]
+
+
+def _clipping(one: Mapping[str, Any]) -> str:
+    """How a training was clipped, and whether it failed."""
+    name = "not clipped" if one["clip_norm"] is None else f"clipped at {one['clip_norm']:g}"
+    return f"{name}: not a number from step {len(one['losses']) + 1}" if one["failed"] else name

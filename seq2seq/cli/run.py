@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from seq2seq.cli.app import Device, Force, RecipeFile, Settings, Threads, app, guarded, load, naming_variables
 
 if TYPE_CHECKING:
+    from seq2seq.evaluation.metrics import Score
     from seq2seq.pipeline import Runner
 
 
@@ -107,7 +109,8 @@ def run_until(
     device: str,
     threads: int | None,
     as_json: bool = False,
-) -> None:
+) -> Mapping[str, list[Score]]:
+    """Run the stages up to one, say what came of it; returns the scores where the stage was `evaluate`."""
     loaded = load(recipe, settings)
     from seq2seq.device import set_up
     from seq2seq.distributed import Processes
@@ -119,17 +122,15 @@ def run_until(
         runner = Runner(loaded, force)
     ran = runner.run(stage, processes)
     if not processes.first:
-        return
+        return {}
+    scores = read_scores(runner.folder) if stage == "evaluate" else {}
     if as_json:
-        print(
-            json.dumps(
-                {name: [asdict(s) for s in scores] for name, scores in read_scores(runner.folder).items()}, indent=2
-            )
-        )
-        return
+        print(json.dumps({name: [asdict(s) for s in of_set] for name, of_set in scores.items()}, indent=2))
+        return scores
     if not ran:
         print(f"nothing to do: all of {loaded.output_dir} is fresh")
     _say_results(stage, runner)
+    return scores
 
 
 def _say_results(stage: str, runner: Runner) -> None:

@@ -6,9 +6,8 @@ BLEU and chrF are cased; TER, by sacreBLEU's default, is not: its signature says
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from sacrebleu.metrics.base import Metric
@@ -17,12 +16,8 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
 from seq2seq.errors import UserError
+from seq2seq.evaluation.significance import paired_test
 from seq2seq.languages import has_spaces, primary
-
-METRICS = ("bleu", "chrf", "ter")
-LABELS = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
-HIGHEST = {"bleu": 100.0, "chrf": 100.0, "ter": math.inf}
-LOWER_IS_BETTER = ("ter",)
 
 TOKENIZERS = {
     **dict.fromkeys(("zh", "zho", "cmn", "yue"), "zh"),
@@ -33,11 +28,35 @@ SENTENCES_PER_BUCKET, MAX_BUCKETS = 30, 6
 
 
 @dataclass(frozen=True)
+class MetricInfo:
+    """All that the toolkit knows of a metric; another one is a line of METRICS, and its name in the recipe's schema.
+
+    Attributes:
+        make: sacreBLEU's object, from the target language and whether case is ignored.
+        highest: the end of its scale; all begin at 0.
+    """
+
+    label: str
+    make: Callable[[str, bool], Metric]
+    highest: float = 100.0
+    lower_is_better: bool = False
+
+
+METRICS = {
+    "bleu": MetricInfo("BLEU", lambda language, lowercase: _bleu(language, lowercase)),
+    "chrf": MetricInfo("chrF", lambda _, lowercase: CHRF(lowercase=lowercase)),
+    "chrf++": MetricInfo("chrF++", lambda _, lowercase: CHRF(word_order=2, lowercase=lowercase)),
+    "ter": MetricInfo("TER", lambda _, __: TER(), math.inf, lower_is_better=True),
+}
+DEFAULT_METRICS = ("bleu", "chrf", "ter")
+
+
+@dataclass(frozen=True)
 class Score:
     """A corpus score and what is needed to believe it.
 
     Attributes:
-        metric: one of METRICS.
+        metric: a name from METRICS.
         value: 0 to 100; higher is better, but for TER, which may pass 100, lower is.
         low: of the 95 % bootstrap interval as sacreBLEU reports it (mean of the resamples plus or minus half
             the width of their middle 95 %), cut where the metric ends: BLEU and chrF at 0 and 100, TER at 0;
@@ -57,7 +76,7 @@ class Score:
     @property
     def label(self) -> str:
         """The metric's name as it is written: BLEU, chrF, TER."""
-        return LABELS[self.metric]
+        return METRICS[self.metric].label
 
 
 @dataclass(frozen=True)
@@ -75,11 +94,6 @@ class LengthBucket:
         return str(self.low) if self.low == self.high else f"{self.low}–{self.high}"
 
 
-def to_dict(score: Score) -> dict[str, Any]:
-    """For JSON; `Score(**to_dict(score)) == score`."""
-    return asdict(score)
-
-
 def bleu_tokenizer(language: str) -> str:
     """sacreBLEU's tokenizer for a target language; takes zh, zh_Hans, zh-TW, ZHO_Hans and the like."""
     return TOKENIZERS.get(primary(language), "13a")
@@ -91,30 +105,45 @@ def score(
     metrics: Sequence[str],
     language: str,
     bootstrap: int = 1000,
-    seed: int = 12345,
+    lowercase: bool = False,
+    more_references: Sequence[Sequence[str]] = (),
 ) -> list[Score]:
     """Corpus scores, one for each metric, in the order asked for.
 
     Args:
         hypotheses: one translation a line, detokenised.
         references: as many lines.
-        metrics: of METRICS.
+        metrics: names from METRICS.
         language: of the target; decides BLEU's tokenizer.
-        bootstrap: resamples behind the interval; 0: no interval.
-        seed: of the resampling; sacreBLEU's default, so that its command line gives the same interval.
+        bootstrap: resamples behind the interval; 0: no interval. Their seed is sacreBLEU's: 12345, or SACREBLEU_SEED.
+        lowercase: ignore case.
+        more_references: further reference translations, each as many lines.
 
     Raises:
         UserError: the counts differ, there is nothing to score, a metric is unknown, MeCab is missing.
     """
-    _check(hypotheses, references)
-    return [_score(metric, hypotheses, references, language, bootstrap, seed) for metric in metrics]
+    for of_lines in (references, *more_references):
+        _check(hypotheses, of_lines)
+    every = [legible(lines, language) for lines in (references, *more_references)]
+    return [_score(metric, legible(hypotheses, language), every, language, bootstrap, lowercase) for metric in metrics]
+
+
+def make_metric(metric: str, language: str, lowercase: bool = False) -> Metric:
+    """sacreBLEU's own metric object: chrF and TER by its defaults, BLEU with the language's tokenizer.
+
+    Raises:
+        UserError: there is no such metric, or MeCab is missing.
+    """
+    if metric not in METRICS:
+        raise UserError(f"no metric {metric!r}: choose from {', '.join(METRICS)}")
+    return METRICS[metric].make(language, lowercase)
 
 
 def sentence_bleu(hypotheses: Sequence[str], references: Sequence[str], language: str) -> list[float]:
     """BLEU of each sentence (of the orders it has: 3 words have no 4-grams). Raises UserError as `score` does."""
     _check(hypotheses, references)
-    bleu = _sacrebleu("bleu", language, effective_order=True)
-    pairs = zip(_legible(hypotheses, language), _legible(references, language), strict=True)
+    bleu = _bleu(language, effective_order=True)
+    pairs = zip(legible(hypotheses, language), legible(references, language), strict=True)
     return [float(bleu.sentence_score(hypothesis, [reference]).score) for hypothesis, reference in pairs]
 
 
@@ -142,8 +171,8 @@ def score_by_length(
     _check(hypotheses, references)
     if len(sources) != len(references):
         raise UserError(f"{len(sources):,} sources, but {len(references):,} references: they must match line by line")
-    hypotheses, references = _legible(hypotheses, tgt), _legible(references, tgt)
-    bleu = _sacrebleu("bleu", tgt, effective_order=True)
+    hypotheses, references = legible(hypotheses, tgt), legible(references, tgt)
+    bleu = _bleu(tgt, effective_order=True)
     lengths = np.array([sentence_length(source, src) for source in sources])
     buckets = min(MAX_BUCKETS, max(1, len(lengths) // SENTENCES_PER_BUCKET))
     shares = np.linspace(0, 1, buckets + 1)[1:]
@@ -171,23 +200,16 @@ def _check(hypotheses: Sequence[str], references: Sequence[str]) -> None:
         raise UserError(f"cannot score {counts}: there is nothing to score")
 
 
-def _sacrebleu(metric: str, language: str, effective_order: bool = False) -> Metric:
-    """sacreBLEU's own metric object: chrF and TER by its defaults, BLEU with the language's tokenizer."""
-    if metric == "chrf":
-        return CHRF()
-    if metric == "ter":
-        return TER()
-    if metric != "bleu":
-        raise UserError(f"no metric {metric!r}: choose from {', '.join(METRICS)}")
+def _bleu(language: str, lowercase: bool = False, effective_order: bool = False) -> BLEU:
     tokenizer = bleu_tokenizer(language)
     try:
-        return BLEU(tokenize=tokenizer, effective_order=effective_order)
+        return BLEU(tokenize=tokenizer, lowercase=lowercase, effective_order=effective_order)
     except RuntimeError as error:
-        mend = f"pip install 'sacrebleu[{tokenizer.split('-')[0]}]'"
-        raise UserError(f"BLEU of {language!r} needs MeCab, which does not start here: {mend}") from error
+        fix = f"pip install 'sacrebleu[{tokenizer.split('-')[0]}]'"
+        raise UserError(f"BLEU of {language!r} needs MeCab, which does not start here: {fix}") from error
 
 
-def _legible(lines: Sequence[str], language: str) -> Sequence[str]:
+def legible(lines: Sequence[str], language: str) -> Sequence[str]:
     """MeCab, written in C, stops reading at a NUL and refuses half a surrogate pair; others take any line."""
     if "mecab" not in bleu_tokenizer(language):
         return lines
@@ -195,33 +217,20 @@ def _legible(lines: Sequence[str], language: str) -> Sequence[str]:
 
 
 def _score(
-    metric: str, hypotheses: Sequence[str], references: Sequence[str], language: str, bootstrap: int, seed: int
+    metric: str,
+    hypotheses: Sequence[str],
+    references: Sequence[Sequence[str]],
+    language: str,
+    bootstrap: int,
+    lowercase: bool,
 ) -> Score:
-    """One metric. The statistics of the sentences are gathered once, for the score and for its interval."""
-    if metric == "bleu":
-        hypotheses, references = _legible(hypotheses, language), _legible(references, language)
-    computer = _sacrebleu(metric, language)
-    statistics = computer._extract_corpus_statistics(hypotheses, [references])
-    result = computer._aggregate_and_compute(statistics)
-    low = high = None
-    if bootstrap > 1:
-        result.estimate_ci(_resample(computer, statistics, bootstrap, seed))
-        low = max(0.0, float(result._mean - result._ci))
-        high = min(HIGHEST[metric], float(result._mean + result._ci))
-    return Score(metric, float(result.score), low, high, str(computer.get_signature()), len(hypotheses))
-
-
-def _resample(computer: Metric, statistics: list[list[float]], bootstrap: int, seed: int) -> list[Any]:
-    """sacreBLEU's bootstrap with the seed as an argument, a resample at a time.
-
-    Its own takes the seed from the environment alone and holds all resamples in memory at once: 7 GB for 100,000
-    sentences. The random numbers, and so the intervals, are the same; a test compares them with its command line.
-    """
-    computer.n_bootstrap, computer.seed = bootstrap, str(seed)  # for the signature
-    generator = np.random.default_rng(seed)
-    table, count = np.array(statistics, dtype=np.float32), len(statistics)
-    draws = (generator.choice(count, size=count, replace=True) for _ in range(bootstrap))
-    results = [computer._compute_score_from_stats(table[draw].sum(0)) for draw in draws]
-    for result in results:
-        result.score = float(result.score)  # estimate_ci stumbles over a mixture of float and float32, as TER's can be
-    return results
+    """One metric; its interval is that of sacreBLEU's paired bootstrap with a single system."""
+    computer = make_metric(metric, language, lowercase)
+    if bootstrap <= 1:
+        value = float(computer.corpus_score(hypotheses, references).score)
+        return Score(metric, value, None, None, str(computer.get_signature()), len(hypotheses))
+    signature, (result,) = paired_test([("", hypotheses)], references, {metric: computer}, "bs", bootstrap)[metric]
+    assert result.mean is not None and result.half_width is not None
+    low = max(0.0, result.mean - result.half_width)
+    high = min(METRICS[metric].highest, result.mean + result.half_width)
+    return Score(metric, result.value, low, high, signature, len(hypotheses))

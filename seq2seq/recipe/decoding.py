@@ -122,7 +122,7 @@ class DecodingConfig(Config):
 class EvaluationConfig(Config):
     """How test sets are scored, with sacreBLEU."""
 
-    metrics: Annotated[list[Literal["bleu", "chrf", "ter"]], Field(min_length=1)] = ["bleu", "chrf", "ter"]
+    metrics: Annotated[list[Literal["bleu", "chrf", "chrf++", "ter"]], Field(min_length=1)] = ["bleu", "chrf", "ter"]
     """Which scores: BLEU and chrF (0 to 100, higher is better), TER (from 0, lower is better)."""
     bootstrap: Annotated[int, Field(ge=0, le=100_000)] = 1000
     """Resamplings behind the 95 % intervals; 0: no intervals."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from seq2seq.evaluation.metrics import LOWER_IS_BETTER
+from seq2seq.evaluation.metrics import METRICS
 
 Validation = tuple[float, int]
 """A score, and the step that has it."""
-LOWER = {"loss", "perplexity", *LOWER_IS_BETTER}
+LOWER = {"loss", "perplexity", *(name for name, metric in METRICS.items() if metric.lower_is_better)}
 """Scores of which the lower is the better."""
 
 

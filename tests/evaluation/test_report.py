@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from seq2seq.evaluation.attention import AttentionExample
-from seq2seq.evaluation.metrics import METRICS, Score, score
+from seq2seq.evaluation.metrics import DEFAULT_METRICS, Score, score
 from seq2seq.evaluation.page import to_html
 from seq2seq.evaluation.report import (
     RunReport,
@@ -48,7 +48,7 @@ def a_test_set(name: str = "flickr", count: int = 40, **changes: object) -> Test
         "sources": SOURCES[:count],
         "hypotheses": HYPOTHESES[:count],
         "references": REFERENCES[:count],
-        "scores": score(HYPOTHESES[:count], REFERENCES[:count], METRICS, "de", bootstrap=20),
+        "scores": score(HYPOTHESES[:count], REFERENCES[:count], DEFAULT_METRICS, "de", bootstrap=20),
         "attentions": [attention()],
     }
     return TestSetReport(name, **{**content, **changes})  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from seq2seq import charts
 from seq2seq.evaluation import curves
 from seq2seq.evaluation.audit import audit_tables
-from seq2seq.evaluation.metrics import LABELS, sentence_chrf
+from seq2seq.evaluation.metrics import METRICS, sentence_chrf
 from seq2seq.evaluation.report import RunReport, TestSetReport, buckets_by_length, language_name, writable
 from seq2seq.evaluation.sentences import choose_sentences
 
@@ -39,6 +39,7 @@ def render(template: str, **content: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("seq2seq.evaluation", "page"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    environment.globals["metrics"] = METRICS
     environment.globals["interval_chart"] = interval_chart
     style = (files(__package__) / "style.css").read_text(encoding="utf-8")
     page = environment.get_template(template).render(
@@ -61,7 +62,7 @@ def interval_chart(value: float, low: float | None, high: float | None) -> Marku
 def _test_set_view(test_set: TestSetReport, report: RunReport) -> dict[str, Any]:
     """What the page shows of a test set."""
     chrf = sentence_chrf(test_set.hypotheses, test_set.references)
-    ordered = sorted(test_set.scores, key=lambda s: list(LABELS).index(s.metric))
+    ordered = sorted(test_set.scores, key=lambda s: list(METRICS).index(s.metric))
     texts = test_set.sources, test_set.hypotheses, test_set.references
     return {
         "name": test_set.name,
