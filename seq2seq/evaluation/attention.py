@@ -15,6 +15,7 @@ SHORTEST, LONGEST = 4, 15
 """Words of a sentence whose map is shown: fewer say nothing, more do not fit a phone."""
 LONGEST_WORD = 20
 """Characters of a word."""
+MARKS = ("Po", "Ps", "Pe", "Pi", "Pf")
 END = "(end)"
 """How </s> is shown."""
 
@@ -93,6 +94,6 @@ def word_groups(pieces: Sequence[str], spaces: bool) -> list[list[int]]:
 
 
 def _marks(piece: str) -> bool:
-    """Whether it is nothing but punctuation."""
+    """Whether it is nothing but punctuation that parts words; a hyphen joins them."""
     bare = piece.removeprefix(SPACE)
-    return piece not in BYTES and bool(bare) and all(unicodedata.category(c).startswith("P") for c in bare)
+    return piece not in BYTES and bool(bare) and all(unicodedata.category(c) in MARKS for c in bare)
