@@ -1,6 +1,8 @@
 """What has to be known of a language from its code alone."""
 
+import functools
 import re
+import unicodedata
 
 UNSPACED = frozenset("zh zho cmn yue ja jpn th tha lo lao km khm my mya bo bod".split())
 """Written without spaces between words."""
@@ -32,3 +34,46 @@ def is_known(code: str) -> bool:
 def has_spaces(code: str) -> bool:
     """Whether the language puts spaces between its words."""
     return primary(code) not in UNSPACED
+
+
+_SCRIPTS = {
+    "Hans": ["CJK"], "Hant": ["CJK"], "Jpan": ["CJK", "HIRAGANA", "KATAKANA"], "Kore": ["HANGUL", "CJK"],
+    "Latn": ["LATIN"], "Cyrl": ["CYRILLIC"], "Grek": ["GREEK"], "Armn": ["ARMENIAN"], "Geor": ["GEORGIAN"],
+    "Arab": ["ARABIC"], "Hebr": ["HEBREW"], "Ethi": ["ETHIOPIC"], "Deva": ["DEVANAGARI"], "Beng": ["BENGALI"],
+    "Guru": ["GURMUKHI"], "Gujr": ["GUJARATI"], "Orya": ["ORIYA"], "Taml": ["TAMIL"], "Telu": ["TELUGU"],
+    "Knda": ["KANNADA"], "Mlym": ["MALAYALAM"], "Sinh": ["SINHALA"], "Thai": ["THAI"], "Laoo": ["LAO"],
+    "Khmr": ["KHMER"], "Mymr": ["MYANMAR"], "Tibt": ["TIBETAN"], "Mong": ["MONGOLIAN"], "Thaa": ["THAANA"],
+}  # fmt: skip
+"""By ISO 15924 code, the first words of Unicode's names of the letters."""
+
+
+def expected_scripts(code: str) -> frozenset[str]:
+    """What the language is written in, as `script_of` names scripts; nothing where that is not known."""
+    from babel.core import get_global  # noqa: PLC0415
+
+    said = re.search(r"[_-]([A-Za-z]{4})(?![A-Za-z0-9])", code)
+    language = str(get_global("language_aliases").get(primary(code), primary(code)))
+    region = re.search(r"[_-]([A-Za-z]{2})$", code)
+    likely = get_global("likely_subtags")
+    full = (region and likely.get(f"{language}_{region[1].upper()}")) or likely.get(language, "")
+    script = said[1].title() if said else next(iter(re.findall("_([A-Z][a-z]{3})", full)), "")
+    return frozenset(_SCRIPTS.get(script, []))
+
+
+@functools.lru_cache(10_000)
+def script_of(character: str) -> str:
+    """The first word of a character's Unicode name, which is its script: LATIN, CJK, HANGUL."""
+    return unicodedata.name(character, "UNKNOWN").split()[0]
+
+
+def names_of(code: str) -> set[str]:
+    """What the language may be called, in lower case: its code, its English name, its own."""
+    from babel import Locale  # noqa: PLC0415
+    from babel.core import UnknownLocaleError  # noqa: PLC0415
+
+    names = {code.lower(), primary(code), str(Locale("en").languages.get(primary(code), code)).lower()}
+    try:
+        own = Locale.parse(primary(code)).languages.get(primary(code))
+    except (UnknownLocaleError, ValueError):
+        own = None
+    return names | ({own.lower()} if own else set())

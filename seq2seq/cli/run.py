@@ -79,14 +79,16 @@ def plan(recipe: RecipeFile, settings: Settings = None) -> None:
 @app.command()
 @guarded
 def validate(recipe: RecipeFile, settings: Settings = None) -> None:
-    """Check a recipe, and read its data files to the end (a data set of a hub is not fetched)."""
+    """Check a recipe, read its data files to the end (a data set of a hub is not fetched), and show what is in them."""
+    from seq2seq.data.reading import inspect
     from seq2seq.pipeline.runner import inputs_of
-    from seq2seq.pipeline.sources import read_sources
 
     loaded = load(recipe, settings)
     with naming_variables(recipe):
         inputs_of(loaded)
-    read_sources(loaded)
+    lines: list[str] = []
+    inspect(loaded.data, lines.append)
+    print(*lines, sep="\n")
     print(f"{recipe}: a valid recipe ({loaded.name}, {loaded.data.src}-{loaded.data.tgt})")
 
 

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from seq2seq.data.alignment import parse, read_aligned, to_pieces
+from seq2seq.data.alignment import parse, to_pieces
 from seq2seq.data.cleaning import DROPPED_BY, Cleaner, Overlap, drop_by_length
-from seq2seq.data.sources import make_source
+from seq2seq.data.inspection import Inspection, dropped_lines, dropped_warning
+from seq2seq.data.reading import dropped_of, read_evaluation, read_training
 from seq2seq.data.tokenization import EOS, UNK, Tokenizer
 from seq2seq.data.tokenizer_training import train_tokenizers
 from seq2seq.errors import UserError
@@ -50,41 +51,40 @@ def prepare(
 
     Returns:
         The audit. Lengths are in tokens without </s>:
-        `train`: `sources` (a list: key, read, kept, dropped by each filter), their sums, statistics of what is kept;
-        `valid`, `test.NAME`: pairs, empty sides, statistics, and `overlap`: how many of the set's sources, targets
-        and pairs stand in the training data, before and after filtering;
+        `train`: `sources` (a list: key, read, kept, dropped by each filter, samples, warnings), their sums, and
+        statistics of what is kept;
+        `valid`, `test.NAME`: pairs, empty sides, samples, warnings, statistics, and `overlap`: how many of the set's
+        sources, targets and pairs stand in the training data, before and after filtering;
         `vocabulary`: joint, src, tgt (tokens).
 
     Raises:
         UserError: data cannot be read, or nothing is left to train on.
     """
-    evaluation = _read_evaluation(data)
-    all_evaluation = list(itertools.chain(*evaluation.values()))
+    evaluation = read_evaluation(data, progress)
+    all_evaluation = [pair for _, pairs in evaluation.values() for pair in pairs]
     after = Overlap(all_evaluation)
     with (
         TemporaryDirectory(prefix=".scratch-", dir=folder) as scratch,
         Cleaner(data.filter, Path(scratch), len(data.train), all_evaluation) as cleaner,
     ):
-        for i, source in enumerate(data.train):
-            key, alignments = data.train_key(i), data.alignments[i]
-            pairs = make_source(source, "train", data.src, data.tgt, key).pairs()
-            for pair in pairs if alignments is None else read_aligned(pairs, Path(alignments), key):
-                cleaner.add(i, *pair)
-            progress(f"{key}: {cleaner.read[i]:,} pairs read")
+        inspections = read_training(data, cleaner, progress)
         if not cleaner.finish():
             raise _nothing_left(cleaner)
         tokenizers = train_tokenizers(tokenizer, lambda: cleaner.texts(0), lambda: cleaner.texts(1))
         _save(tokenizers, tokenizer.joint, folder)
         progress(f"tokenizer: {' + '.join(f'{len(t):,}' for t in dict.fromkeys(tokenizers))} tokens")
-        train = _write_train(cleaner, data, tokenizers, after, folder / "train.arrow")
-        progress(f"training data: {train['kept']:,} of {train['read']:,} pairs kept")
+        train = _write_train(cleaner, data, tokenizers, after, folder / "train.arrow", inspections)
+        for entry in train["sources"]:
+            for line in dropped_lines(entry["key"], entry["read"], entry["dropped"]):
+                progress(line)
         before = cleaner.overlap
     audits = {
         name: {
             **_write_evaluation(pairs, tokenizers, folder / f"{name}.arrow"),
             "overlap": {"before": before.count(pairs), "after": after.count(pairs)},
+            **inspection.audit(),
         }
-        for name, pairs in evaluation.items()
+        for name, (inspection, pairs) in evaluation.items()
     }
     audit = {
         "train": train,
@@ -96,16 +96,6 @@ def prepare(
     return audit
 
 
-def _read_evaluation(data: DataConfig) -> dict[str, list[Pair]]:
-    """The pairs of the validation and test sets, by the names of their files."""
-    sets = {"valid": list(make_source(data.valid, "valid", data.src, data.tgt, "data.valid").pairs())}
-    if not any(src.strip() and tgt.strip() for src, tgt in sets["valid"]):
-        raise UserError("data.valid: every pair has a blank side; give sentences and their translations")
-    for name, source in data.test.items():
-        sets[f"test-{name}"] = list(make_source(source, "test", data.src, data.tgt, f"data.test.{name}").pairs())
-    return sets
-
-
 def _save(tokenizers: tuple[Tokenizer, Tokenizer], joint: bool, folder: Path) -> None:
     if joint:
         tokenizers[0].save(folder / "tokenizer.json")
@@ -115,7 +105,12 @@ def _save(tokenizers: tuple[Tokenizer, Tokenizer], joint: bool, folder: Path) ->
 
 
 def _write_train(
-    cleaner: Cleaner, data: DataConfig, tokenizers: tuple[Tokenizer, Tokenizer], after: Overlap, path: Path
+    cleaner: Cleaner,
+    data: DataConfig,
+    tokenizers: tuple[Tokenizer, Tokenizer],
+    after: Overlap,
+    path: Path,
+    inspections: list[Inspection],
 ) -> dict[str, Any]:
     """Encode the cleaner's pairs, drop the too long ones, write the others; returns their part of the audit."""
     statistics, schema = Statistics(), ALIGNED if any(data.alignments) else TRAIN
@@ -138,17 +133,22 @@ def _write_train(
             file.write_batch(pa.record_batch(columns, schema=schema))
     if not statistics.pairs:
         raise _nothing_left(cleaner)
-    counts = [
-        {
-            "key": data.train_key(i),
-            "read": int(read),
-            "kept": int(read - sum(dropped[i] for dropped in cleaner.dropped.values())),
-            "dropped": {name: int(cleaner.dropped[name][i]) for name in DROPPED_BY},
-        }
-        for i, read in enumerate(cleaner.read)
-    ]
+    counts = [_audit_of(*source) for source in zip(inspections, dropped_of(cleaner), strict=True)]
     totals = {"read": int(cleaner.read.sum()), "kept": statistics.pairs, "dropped": _dropped(cleaner)}
     return {**totals, "sources": counts, **statistics.summary()}
+
+
+def _audit_of(inspection: Inspection, dropped: dict[str, int]) -> dict[str, Any]:
+    """A training source's part of the audit."""
+    read, audit = inspection.pairs, inspection.audit()
+    audit["warnings"] += filter(None, [dropped_warning(read, dropped)])
+    return {
+        "key": inspection.source.key,
+        "read": read,
+        "kept": read - sum(dropped.values()),
+        "dropped": dropped,
+        **audit,
+    }
 
 
 def _write_evaluation(pairs: list[Pair], tokenizers: tuple[Tokenizer, Tokenizer], path: Path) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def _nothing_left(cleaner: Cleaner) -> UserError:
     counts = ", ".join(f"{count:,} {name}" for name, count in _dropped(cleaner).items() if count)
     return UserError(
         f"data.train: none of {cleaner.read.sum():,} pairs is left to train on (dropped: {counts}); "
-        "mend the data, or loosen data.filter"
+        "fix the data, or loosen data.filter"
     )
 
 

@@ -14,12 +14,12 @@ from pydantic import TypeAdapter
 from seq2seq.data.alignment import as_targets, parse, read_aligned, to_pieces
 from seq2seq.data.batching import collate
 from seq2seq.data.preparation import PreparedPairs, prepare
+from seq2seq.data.reading import inspect
 from seq2seq.data.tokenization import EOS, Tokenizer
 from seq2seq.data.tokenizer_training import train_tokenizers
 from seq2seq.distributed import SINGLE_PROCESS, Processes
 from seq2seq.errors import UserError
 from seq2seq.pipeline import Runner
-from seq2seq.pipeline.sources import read_sources
 from seq2seq.recipe import AnyTokenizer, DataConfig
 from seq2seq.recipe import BatchConfig as BatchSection
 from seq2seq.training.batch_loader import BatchLoader
@@ -162,10 +162,10 @@ def test_validating_a_recipe_reads_its_alignments(tmp_path: Path) -> None:
     settings = "training.guided_alignment=0.1", "data.train.alignments=a"
     made = toy_recipe(tmp_path, *settings, train=5)
     (tmp_path / "a").write_text("0-0\n" * 5)
-    read_sources(made)
+    inspect(made.data, print)
     (tmp_path / "a").write_text("0-0\n" * 4)
     with pytest.raises(UserError, match=r"data\.train\.alignments: .*a has 4 lines, and the text 5"):
-        read_sources(made)
+        inspect(made.data, print)
 
 
 def test_lines_are_checked_against_their_pairs(tmp_path: Path) -> None:

@@ -47,7 +47,10 @@ def data(tmp_path: Path) -> dict[str, Any]:
 
 def test_every_pair_is_accounted_for(tmp_path: Path, data: dict[str, Any]) -> None:
     audit, out = run(tmp_path, data)
+    assert json.loads((out / "audit.json").read_text()) == audit
     one, two = audit["train"]["sources"]
+    assert one.pop("samples") == [list(FIRST[i]) for i in (0, 3, 5)] and two.pop("samples")[0] == list(SECOND[0])
+    assert "83% of the pairs were dropped" in one.pop("warnings")[-1] and two.pop("warnings")
     dropped = {"empty": 1, "duplicate": 1, "overlap": 1, "too_long": 1, "length_ratio": 1}
     assert one == {"key": "data.train.0", "read": 6, "kept": 1, "dropped": dropped}
     dropped = {"empty": 0, "duplicate": 1, "overlap": 2, "too_long": 0, "length_ratio": 0}
@@ -59,7 +62,6 @@ def test_every_pair_is_accounted_for(tmp_path: Path, data: dict[str, Any]) -> No
     assert test["overlap"]["before"] == {"sources": 2, "targets": 0, "pairs": 0}
     assert test["overlap"]["after"] == {"sources": 0, "targets": 0, "pairs": 0}
     assert audit["valid"]["overlap"]["before"] == {"sources": 0, "targets": 1, "pairs": 0}
-    assert json.loads((out / "audit.json").read_text()) == audit
     names = {"audit.json", "tokenizer.json", "train.arrow", "valid.arrow", "test-my-set.arrow"}
     assert {path.name for path in out.iterdir()} == names
 

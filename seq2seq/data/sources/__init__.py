@@ -13,7 +13,7 @@ from typing import Any
 from seq2seq.data.sources.base import DataSource, Pair, Pairs, Role
 from seq2seq.recipe.data import AnySource, DataConfig, source_kind
 
-__all__ = ["DataSource", "Pair", "Pairs", "Role", "make_source", "sources_of"]
+__all__ = ["DataSource", "Pair", "Pairs", "Role", "fingerprints", "make_source", "sources_of"]
 
 
 def make_source(config: AnySource, role: Role, src: str, tgt: str, key: str = "") -> DataSource[Any]:
@@ -36,3 +36,16 @@ def sources_of(data: DataConfig) -> Iterator[DataSource[Any]]:
     yield make_source(data.valid, "valid", data.src, data.tgt, "data.valid")
     for name, config in data.test.items():
         yield make_source(config, "test", data.src, data.tgt, f"data.test.{name}")
+
+
+def fingerprints(data: DataConfig) -> dict[str, str]:
+    """Of the contents of all sources. Paths are not among them: data that has moved is the same data.
+
+    Raises:
+        UserError: a file is missing or cannot be read.
+    """
+    result: dict[str, str] = {}
+    for source in sources_of(data):
+        noted = "data.train.0" if source.key == "data.train" else source.key  # whether it stands alone changes nothing
+        result |= {f"{noted} ({label})": value for label, value in source.fingerprint().items()}
+    return result

@@ -27,6 +27,8 @@ class DataSource(ABC, Generic[C]):
         key: where the recipe names it, for errors.
     """
 
+    fix = "check which texts this source names"
+    """What to do where a side does not hold what it should."""
     header_fix = "remove that line"
     """What to do where the first pair is a header."""
 

@@ -18,6 +18,8 @@ SPLITS: dict[Role, str] = {"train": "train", "valid": "validation", "test": "tes
 class Source(DataSource[HubSourceConfig]):
     """Rows with a field for each side, also within `translation`. No code of the hub is ever run."""
 
+    fix = "check src_field and tgt_field"
+
     @property
     def name(self) -> str:
         return self.config.hub

@@ -13,6 +13,8 @@ from seq2seq.recipe.data import JsonlSourceConfig
 class Source(DataSource[JsonlSourceConfig]):
     """Each object has a field for each side; blank lines are no records (most often one follows the last)."""
 
+    fix = "check src_field and tgt_field"
+
     @property
     def name(self) -> str:
         return self.config.jsonl

@@ -20,6 +20,7 @@ T = TypeVar("T", bound=TableSourceConfig)
 class Table(DataSource[T]):
     """Rows with a column for each side."""
 
+    fix = "check src_column and tgt_column"
     header_fix = "set `header: true` on this source"
 
     @property

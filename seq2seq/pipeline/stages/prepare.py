@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seq2seq.data.sources import fingerprints
 from seq2seq.files import new_folder
 from seq2seq.pipeline.manifest import Inputs
-from seq2seq.pipeline.sources import fingerprints
 from seq2seq.pipeline.stage import Context, Stage, flatten
 from seq2seq.recipe import Recipe
 
