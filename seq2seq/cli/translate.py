@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seq2seq.cli.app import Device, Threads, app, guarded, without_effect
 from seq2seq.cli.run import run_until
 from seq2seq.errors import UserError
+
+if TYPE_CHECKING:
+    from seq2seq.decoding.translator import Trained
+    from seq2seq.recipe import DecodingConfig
 
 
 @app.command()
@@ -19,7 +23,7 @@ def translate(
     run: Annotated[
         str,
         typer.Argument(
-            metavar="RUN|RECIPE", help="A run folder or model folder, to translate text; or a recipe's YAML file."
+            metavar="RUN|RECIPE", help="A run, model or exported folder, to translate text; or a recipe's YAML file."
         ),
     ],
     settings: Annotated[
@@ -39,6 +43,9 @@ def translate(
     weight: Annotated[
         list[float] | None, typer.Option(help="With --ensemble: a weight for each model, RUN's first.")
     ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="Of an exported model: fp32 or int8; without it fp32 where there is one.")
+    ] = None,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
@@ -47,7 +54,7 @@ def translate(
         without_effect(
             {"--format": format != "text", "--n-best": n_best != 1, "--batch-size": batch_size != 32, "--force": force}
             | {"--beam-size": beam_size is not None, "--input": input is not None, "--output": output is not None}
-            | {"--ensemble": bool(ensemble), "--weight": bool(weight)},
+            | {"--ensemble": bool(ensemble), "--weight": bool(weight), "--precision": precision is not None},
             "set decoding.beam_size=N, or name its run folder to translate text",
         )
         run_until("translate", run, settings, False, device, threads)
@@ -64,18 +71,15 @@ def translate(
     if weight and not ensemble:
         raise UserError("--weight has no effect without --ensemble")
 
-    from seq2seq.bundle import load_bundle
     from seq2seq.decoding.ensemble import ensemble_of
     from seq2seq.decoding.streams import lines_of, opened, write_jsonl, write_text
-    from seq2seq.decoding.translator import Trained, Translator
-    from seq2seq.device import set_up
-    from seq2seq.recipe.file import override_decoding
+    from seq2seq.decoding.translator import Translator
 
-    names, chosen = [run, *(ensemble or [])], set_up(device, threads)
-    models: list[Trained] = [load_bundle(name, chosen) for name in names]
+    names = [run, *(ensemble or [])]
+    models = _load(names, precision, device, threads)
     loaded = ensemble_of(models, names, weight or []) if ensemble else models[0]
     short = [] if beam_size is None else [f"decoding.beam_size={beam_size}"]
-    config = override_decoding(loaded.config.decoding, [*short, *(settings or [])])
+    config = _configured(loaded.config.decoding, [*short, *(settings or [])])
     if n_best > config.beam_size and config.sampling is None:
         raise UserError(f"--n-best {n_best}: the beam holds {config.beam_size}; add decoding.beam_size={n_best}")
     translator, write = Translator(loaded, config, batch_size), write_text if format == "text" else write_jsonl
@@ -86,3 +90,37 @@ def translate(
             for translation in translator.translate(chunk, n_best):
                 write(translation, target)
             target.flush()
+
+
+def _load(names: list[str], precision: str | None, device: str, threads: int | None) -> list[Trained]:
+    """The models of runs; or exported ones, without importing torch."""
+    from seq2seq.runtime.folder import is_exported, load_exported
+
+    exported = [is_exported(Path(name)) for name in names]
+    if all(exported):
+        if device not in ("auto", "cpu"):
+            raise UserError(f"--device {device}: exported models run on the CPU; translate with the run folder instead")
+        return [load_exported(name, precision, threads) for name in names]
+    if any(exported):
+        raise UserError("--ensemble: name runs alone, or exported folders alone")
+    if precision is not None:
+        raise UserError(f"--precision has no effect on {names[0]}, which is no exported model; remove it")
+    from seq2seq.bundle import load_bundle
+    from seq2seq.device import set_up
+
+    chosen = set_up(device, threads)
+    return [load_bundle(name, chosen) for name in names]
+
+
+def _configured(decoding: Any, settings: list[str]) -> DecodingConfig:
+    """A model's `decoding`, changed by settings; an exported one's, unchanged, needs no schema to be loaded."""
+    from types import SimpleNamespace
+
+    if isinstance(decoding, SimpleNamespace) and not settings:
+        return decoding  # type: ignore[return-value]  # has the same attributes
+    from seq2seq.recipe import DecodingConfig
+    from seq2seq.recipe.file import override_decoding
+    from seq2seq.runtime.folder import as_dict
+
+    config = decoding if isinstance(decoding, DecodingConfig) else DecodingConfig.model_validate(as_dict(decoding))
+    return override_decoding(config, settings)

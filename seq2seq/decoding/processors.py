@@ -88,7 +88,8 @@ class MinLength:
         least = ((prefixes.src_lengths - 1) * self.config.ratio).astype(np.int64) + self.config.offset
         written = (~np.isin(prefixes.tokens[..., 1:], self.blanks)).sum(-1)
         rows, beams = (written < least[:, None]).nonzero()
-        logits.values[rows, beams, EOS] = -np.inf
+        if len(rows):  # an exported model's logits are better left where they are
+            logits.values[rows, beams, EOS] = -np.inf
 
 
 class NoRepeatedNgram:

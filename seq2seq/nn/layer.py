@@ -3,6 +3,7 @@
 Padding never changes a result: positions outside a sentence are stepped over, wherever they are.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -27,7 +28,6 @@ class SequenceMask:
 
     mask: Bool[Tensor, "time batch"]
     lengths: Int[Tensor, " batch"]
-    shortest: int
     forward: Order | None
     """Where each position to be read stands; None: where it is. Positions outside come last."""
     backward: Order
@@ -41,7 +41,7 @@ class SequenceMask:
         positions = torch.arange(time, device=lengths.device).unsqueeze(1)
         mask = positions < lengths
         backward = torch.where(mask, lengths - 1 - positions, positions)  # its own inverse
-        return cls(mask, lengths, int(lengths.min()), None, backward, None, backward)
+        return cls(mask, lengths, None, backward, None, backward)
 
     @classmethod
     def of_mask(cls, mask: Bool[Tensor, "time batch"]) -> "SequenceMask":
@@ -56,9 +56,13 @@ class SequenceMask:
             raise ValueError("a sentence without any position inside")
         forward = (~mask).to(torch.uint8).argsort(dim=0, stable=True)
         backward = forward.gather(0, plain.backward)
-        return cls(
-            mask, lengths, plain.shortest, forward, backward, forward.argsort(0), backward.argsort(0)
-        )  # the inverse of a permutation sorts it
+        back = forward.argsort(0), backward.argsort(0)  # the inverse of a permutation sorts it
+        return cls(mask, lengths, forward, backward, *back)
+
+    @functools.cached_property
+    def shortest(self) -> int:
+        """Of the lengths. Asked for on its own: an exported graph has no such number before it runs."""
+        return int(self.lengths.min())
 
 
 class WeightDropout(nn.Module):

@@ -202,8 +202,9 @@ class EncoderStack(nn.Module):
             whole_state: give every tensor of the last states, not h alone (needs a slower kernel for an LSTM on a CPU).
         """
         x = self._drop(x.transpose(0, 1), self.input_rate)
-        lengths = torch.full((x.shape[1],), len(x), device=x.device) if lengths is None else lengths
-        inside = SequenceMask.of_lengths(lengths, len(x))
+        time, batch, _ = x.shape  # not len(x), which an exported graph would keep as a constant
+        lengths = torch.full((batch,), time, device=x.device) if lengths is None else lengths
+        inside = SequenceMask.of_lengths(lengths, time)
         columns, finals = [x, x] if not self.joined else [x], []
         for layers, connection in zip(self.layers, self.connections, strict=True):
             ins = columns if len(columns) == len(layers) else columns * len(layers)

@@ -115,7 +115,7 @@ class SruCell(ElementwiseCell):
         if self.peepholes is None:
             return super().step(projected, state)
         c = state[-1]
-        v_f, v_r = self.peepholes
+        v_f, v_r = self.peepholes.unbind()
         f, r, candidate, x = projected.chunk(4, -1)
         f, r = torch.sigmoid(f + v_f * c), torch.sigmoid(r + v_r * c)
         c = f * c + (1 - f) * candidate

@@ -51,7 +51,7 @@ class LstmCell(Cell):
         gates = projected + (recurrent if self.recurrent_norm is None else self.recurrent_norm(recurrent))
         *inputs, f, g, o = gates.chunk(3 if self.coupled else 4, -1)
         if self.peepholes is not None:
-            *p_i, p_f, p_o = self.peepholes
+            *p_i, p_f, p_o = self.peepholes.unbind()
             f = f + p_f * c
             inputs = [i + p * c for i, p in zip(inputs, p_i, strict=True)]
         f = self.gate(f)

@@ -1,0 +1,34 @@
+"""The command `export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seq2seq.cli.app import app, guarded
+from seq2seq.errors import UserError
+
+
+@app.command()
+@guarded
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder or model folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for the exported model.")],
+    formats: Annotated[str, typer.Option(help="onnx (fp32), onnx-int8 (smaller and faster), or both.")] = (
+        "onnx,onnx-int8"
+    ),
+    force: Annotated[bool, typer.Option("--force", help="Replace what is in DIR.")] = False,
+) -> None:
+    """Write a trained model as ONNX graphs, which translate without torch."""
+    from seq2seq.export.folder import FORMATS, export
+
+    chosen = formats.split(",")
+    if unknown := [name for name in chosen if name not in FORMATS]:
+        raise UserError(f"--formats {unknown[0]}: must be {' or '.join(FORMATS)}, or both with a comma between")
+    if folder.exists() and not force:
+        raise UserError(f"{folder}: exists; name a new folder, or add --force to replace it")
+    export(run, folder, chosen)
+    print(f"exported:  {folder}")
+    print(f"translate: echo '...' | seq2seq translate {folder}  (or without torch: python -m seq2seq.runtime {folder})")

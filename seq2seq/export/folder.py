@@ -1,0 +1,59 @@
+"""`seq2seq export`: a trained model as a folder that translates without torch (`seq2seq.runtime`)."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import torch
+
+from seq2seq import __version__
+from seq2seq.bundle import JOINT, SRC, TGT, Bundle, load_bundle
+from seq2seq.errors import UserError
+from seq2seq.export.card import model_card
+from seq2seq.files import new_folder, write_json, write_text
+from seq2seq.runtime.folder import FORMAT, Precision, graphs
+
+FORMATS: dict[str, Precision] = {"onnx": "fp32", "onnx-int8": "int8"}
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+
+
+def export(run: Path, output: Path, formats: list[str]) -> None:
+    """Write the exported folder, whole or not at all; what stood there before is replaced.
+
+    Args:
+        run: a run folder, or a model folder.
+        formats: of `FORMATS`.
+
+    Raises:
+        UserError: packages are missing, or a part of the model cannot be exported.
+    """
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"exporting needs {', '.join(missing)}; install with: pip install 'seq2seq[onnx]'")
+    from seq2seq.export.onnx import quantize, write_graphs  # noqa: PLC0415 - an extra
+
+    bundle = load_bundle(run, torch.device("cpu"))
+    source = run if (run / "config.json").exists() else run / "model"
+    with new_folder(output) as folder:
+        fp32 = graphs(folder, "fp32")
+        write_graphs(bundle.model, fp32)
+        if "onnx-int8" in formats:
+            for file, small in zip(fp32, graphs(folder, "int8"), strict=True):
+                quantize(file, small)
+        if "onnx" not in formats:
+            for file in fp32:
+                file.unlink()
+        for name in (JOINT, SRC, TGT):
+            if (source / name).exists():
+                shutil.copyfile(source / name, folder / name)
+        write_json(folder / "config.json", _config(bundle))
+        write_text(folder / "README.md", model_card(bundle, folder))
+
+
+def _config(bundle: Bundle) -> dict[str, object]:
+    """What the runtime has to know; `model` is for readers."""
+    config = bundle.config
+    kept = config.model_dump(include={"name", "src", "tgt", "max_length", "decoding", "model"})
+    return {"format": FORMAT, "seq2seq_version": __version__, **kept}

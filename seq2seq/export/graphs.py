@@ -1,0 +1,126 @@
+"""What is exported of a model: the encoder, and one step of the decoder, as modules of plain tensors.
+
+The step ends with the best extensions of each hypothesis, so that a vocabulary's logits never leave the graph.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch._higher_order_ops.scan import scan
+from torch.nn.utils import parametrize
+
+from seq2seq.data.tokenization import BOS, PAD, UNK
+from seq2seq.nn.cells import State
+from seq2seq.nn.cells.base import Mask
+from seq2seq.nn.decoder import DecoderState
+from seq2seq.nn.encoder import Memory
+from seq2seq.nn.layer import Layer, SequenceMask
+from seq2seq.nn.seq2seq import Seq2Seq
+
+NEVER_WRITTEN = [PAD, BOS, UNK]
+
+
+def exportable(model: Seq2Seq) -> Seq2Seq:
+    """A copy on the CPU, in fp32, whose encoder runs over time in a form that graphs can hold."""
+    model = copy.deepcopy(model).cpu().float().eval().requires_grad_(False)
+    for module in list(model.modules()):
+        if isinstance(module, Layer):
+            _undo_weight_dropout(module.cell)
+    for module in model.encoder.modules():
+        if isinstance(module, Layer):
+            module.__class__ = ScannedLayer
+    return model
+
+
+def _undo_weight_dropout(layer_cell: nn.Module) -> None:
+    """Make W_h a plain weight. (torch's own way back would also take the property from the model copied from.)"""
+    for cell in list(layer_cell.modules()):
+        if parametrize.is_parametrized(cell, "recurrent_kernel"):
+            weight = cast(Tensor, cell.recurrent_kernel).detach()
+            cell.__class__ = type(cell).__mro__[1]
+            del cell.parametrizations
+            cell.recurrent_kernel = nn.Parameter(weight, requires_grad=False)
+
+
+class ScannedLayer(Layer):
+    """A layer over any number of steps: its cell's equations in a scan, whichever kernel the cell has."""
+
+    def _run(
+        self, x: Tensor, state: State, inside: SequenceMask | None, mask: Mask, whole_state: bool
+    ) -> tuple[Tensor, State]:
+        assert inside is not None
+
+        def once(state: State, now: tuple[Tensor, Tensor]) -> tuple[State, Tensor]:
+            projected, going = now
+            following = self._advance(projected, state, mask)
+            kept = (torch.where(going, new, old) for new, old in zip(following, state, strict=True))
+            return tuple(kept), following[0].clone()
+
+        final, outputs = scan(once, state, (self.cell.project(x), inside.mask.unsqueeze(-1)))
+        return outputs, final
+
+
+def named_parts(memory: Memory, state: DecoderState) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """What goes into every step, of the source and of the hypotheses, by name; what the model lacks is not there."""
+    source = {"outputs": memory.outputs, "keys": memory.keys, "padding": memory.padding}
+    if memory.keys is memory.outputs:
+        del source["keys"]
+    parts = {f"layer{i}.{j}": part for i, layer in enumerate(state.layers) for j, part in enumerate(layer)}
+    fed = {"fed": state.fed, "history": state.history}
+    return source, parts | {name: part for name, part in fed.items() if part is not None}
+
+
+class EncoderGraph(nn.Module):
+    """Source tokens [batch, src_len] and their lengths [batch] to `named_parts`, one after the other."""
+
+    def __init__(self, model: Seq2Seq) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, src: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
+        memory = self.model.encode(src, lengths)
+        source, state = named_parts(memory, self.model.start(memory))
+        return *source.values(), *state.values()
+
+
+class StepGraph(nn.Module):
+    """One step of every hypothesis.
+
+    Args (of the call):
+        tokens: the last of each hypothesis [batch, beam].
+        count: how many extensions of each are wanted.
+        source, state: of `named_parts`.
+
+    Returns (of the call):
+        the logits [batch, beam, vocab] and log sum exp of them [batch, beam], the largest logits and their tokens
+        [batch, beam, count] without those that are never written, the next state's tensors, and the attention
+        [batch, beam, src_len] where there is one.
+    """
+
+    def __init__(self, model: Seq2Seq) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, tokens: Tensor, count: int, source: Mapping[str, Tensor], state: Mapping[str, Tensor]
+    ) -> tuple[Tensor, ...]:
+        keys = source.get("keys", source["outputs"])
+        memory = Memory(source["outputs"], keys, source["padding"], [])
+        size = self.model.decoder.states
+        parts = [part for name, part in state.items() if name.startswith("layer")]
+        layers = [tuple(parts[i : i + size]) for i in range(0, len(parts), size)]
+        logits, following = self.model.step(
+            tokens, DecoderState(layers, state.get("fed"), state.get("history"), None), memory
+        )
+        best, words = torch.topk(logits, count + len(NEVER_WRITTEN), -1)
+        never = torch.stack([words == token for token in NEVER_WRITTEN]).any(0)
+        best, places = torch.topk(best.masked_fill(never, -torch.inf), count, -1)
+        _, carried = named_parts(memory, following)
+        look = () if following.attention is None else (following.attention.clone(),)
+        normalizer = torch.logsumexp(logits, -1)
+        return logits, normalizer, best, words.gather(-1, places), *carried.values(), *look

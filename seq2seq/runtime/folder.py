@@ -1,0 +1,123 @@
+"""The exported folder: where its files are, and reading it without trusting it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
+
+from seq2seq.data.tokenization import Tokenizer
+from seq2seq.errors import UserError
+from seq2seq.files import read_bounded
+from seq2seq.languages import is_code
+from seq2seq.runtime.scorer import OnnxScorer
+
+FORMAT = "seq2seq-onnx-1"
+JOINT, SRC, TGT = "tokenizer.json", "tokenizer.src.json", "tokenizer.tgt.json"
+CONFIG_BYTES = 1 << 20
+
+Precision = Literal["fp32", "int8"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
+
+
+def graphs(folder: Path, precision: Precision) -> tuple[Path, Path]:
+    """The files of the encoder and of the decoder's step."""
+    suffix = ".onnx" if precision == "fp32" else ".int8.onnx"
+    return folder / f"encoder{suffix}", folder / f"step{suffix}"
+
+
+def is_exported(path: Path) -> bool:
+    """Whether this is a folder that `seq2seq export` has written."""
+    return any(graphs(path, precision)[1].exists() for precision in PRECISIONS)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported translator's parts, as `decoding.translator` needs them."""
+
+    config: SimpleNamespace
+    """src, tgt, max_length; decoding: a recipe's section of that name."""
+    scorer: OnnxScorer
+    src_tokenizer: Tokenizer
+    tgt_tokenizer: Tokenizer
+
+
+def load_exported(folder: str | Path, precision: str | None = None, threads: int | None = None) -> Exported:
+    """Read an exported folder.
+
+    Args:
+        precision: fp32 or int8; None: fp32 where the folder has it.
+        threads: CPU threads; None: all cores.
+
+    Raises:
+        UserError: it is damaged, or has no model of that precision, or onnxruntime is not installed.
+    """
+    path = Path(folder)
+    if precision is not None and precision not in PRECISIONS:
+        raise UserError(f"--precision {precision}: must be {' or '.join(PRECISIONS)}")
+    chosen = next((kind for kind in PRECISIONS if precision in (None, kind) and graphs(path, kind)[1].exists()), None)
+    if chosen is None:
+        wanted = f"{path}: no exported model" + (f" in {precision}" if precision else "")
+        raise UserError(f"{wanted}; write one with: seq2seq export RUN {path} --formats onnx,onnx-int8")
+    config = load_config(path)
+    src_tokenizer, tgt_tokenizer = _load_tokenizers(path)
+    scorer = OnnxScorer(graphs(path, chosen), len(tgt_tokenizer), threads)
+    return Exported(config, scorer, src_tokenizer, tgt_tokenizer)
+
+
+def load_config(folder: Path) -> SimpleNamespace:
+    """Read an exported folder's config.json.
+
+    Raises:
+        UserError: there is none, or it is damaged or of another version.
+    """
+    path = folder / "config.json"
+    try:
+        content = json.loads(read_bounded(path, CONFIG_BYTES))
+        if content.get("format") != FORMAT:
+            raise UserError(f"{path}: format {str(content.get('format'))[:40]!r}, not {FORMAT}; export the model again")
+        _check(content)
+        decoding = json.loads(json.dumps(content["decoding"]), object_hook=lambda part: SimpleNamespace(**part))
+        return SimpleNamespace(**{**content, "decoding": decoding})
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}; export the model again") from None
+    except KeyError as error:
+        raise UserError(f"{path}: {error} is missing; export the model again") from None
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path}: damaged: {str(error)[:200]}; export the model again") from None
+
+
+def _check(content: dict[str, Any]) -> None:
+    """What a search is bounded by."""
+    decoding = content["decoding"]
+    _within(decoding, "beam_size", 1, 1000)
+    if decoding["length_penalty"]["kind"] == "wu":
+        _within(decoding["length_penalty"], "alpha", 0, 5)
+    for limit in ("min_length", "max_length"):
+        _within(decoding[limit], "ratio", 0, 100)
+        _within(decoding[limit], "offset", 0, 10_000)
+    if content["max_length"] is not None:
+        _within(content, "max_length", 1, 1_000_000)
+    for side in ("src", "tgt"):
+        if not is_code(content[side]):
+            raise ValueError(f"{side} is no language code")
+
+
+def _within(section: dict[str, Any], key: str, least: float, most: float) -> None:
+    value = section[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise ValueError(f"{key} is {str(value)[:40]} and not a number from {least} to {most}")
+
+
+def as_dict(value: Any) -> Any:
+    """A section as it stands in config.json."""
+    return {key: as_dict(part) for key, part in vars(value).items()} if isinstance(value, SimpleNamespace) else value
+
+
+def _load_tokenizers(folder: Path) -> tuple[Tokenizer, Tokenizer]:
+    if (folder / JOINT).exists():
+        tokenizer = Tokenizer.load(folder / JOINT)
+        return tokenizer, tokenizer
+    return Tokenizer.load(folder / SRC), Tokenizer.load(folder / TGT)
