@@ -1,10 +1,10 @@
-"""The one exception for mistakes that are the user's to mend."""
+"""The one exception for mistakes that the user can fix."""
 
 
 class UserError(Exception):
-    """Something the user can mend: bad input, a bad recipe, a missing file.
+    """Something the user can fix: bad input, a bad recipe, a missing file.
 
-    The message says where (file, line, recipe key), what is wrong, and the mend.
+    The message says where (file, line, recipe key), what is wrong, and how to fix it.
     The command line prints it without a traceback and exits with code 2.
     """
 

@@ -1,4 +1,4 @@
-"""Every mistake of a user ends with exit code 2 and one message that says where, what, and the mend."""
+"""Every mistake of a user ends with exit code 2 and one message that says where, what, and the fix."""
 
 import gzip
 import json

@@ -71,7 +71,7 @@ CUT_ANEW = ["tokenizer={kind: bpe, vocab_size: 300}", "training.bpe_dropout=0.2"
 @pytest.mark.parametrize(
     "settings",
     [[], ["training.batch.accumulate=3"], CUT_ANEW, PAPERS],
-    ids=["plain", "accumulated", "cut anew", "papers"],
+    ids=["plain", "accumulated", "split again", "papers"],
 )
 def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path, settings: list[str]) -> None:
     recipe = write_toy(tmp_path)

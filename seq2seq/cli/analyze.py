@@ -25,8 +25,8 @@ def gradients(
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for gradients.json and gradients.svg.")] = Path("analysis"),
     steps: Annotated[int, typer.Option(min=1, help="Updates of each training.")] = 400,
-    hidden_size: Annotated[int, typer.Option(min=1, help="Numbers of a state.")] = 64,
-    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 1,
+    hidden_size: Annotated[int, typer.Option(min=1, help="Hidden size.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
     """How gradients fade or grow through time in each cell, and over how many words it can recall one."""

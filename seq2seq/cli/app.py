@@ -32,7 +32,7 @@ RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's YA
 Settings = Annotated[
     list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Recipe keys to set, as in training.max_epochs=3.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Run everything anew, replacing what the run folder holds.")]
+Force = Annotated[bool, typer.Option("--force", help="Run everything again, replacing what the run folder holds.")]
 Device = Annotated[str, typer.Option("--device", help="auto (a GPU if there is one), cpu, cuda, cuda:1.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads. Without it: all cores.")]
 
@@ -81,11 +81,11 @@ def guarded(function: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-def without_effect(given: dict[str, bool], mend: str) -> None:
+def without_effect(given: dict[str, bool], fix: str) -> None:
     """Refuse the options that a recipe decides."""
     for option, is_given in given.items():
         if is_given:
-            raise UserError(f"{option} has no effect on a recipe; {mend}")
+            raise UserError(f"{option} has no effect on a recipe; {fix}")
 
 
 def load(recipe: str, settings: list[str] | None) -> Recipe:
@@ -109,5 +109,5 @@ def naming_variables(recipe: str) -> Iterator[None]:
     try:
         yield
     except MissingFile as error:
-        mends = [f"{name}=folder seq2seq ..." for name in variables_left_to_default(Path(recipe))]
-        raise UserError("; set what the recipe reads from the environment: ".join([str(error), *mends])) from None
+        examples = [f"{name}=folder seq2seq ..." for name in variables_left_to_default(Path(recipe))]
+        raise UserError("; set what the recipe reads from the environment: ".join([str(error), *examples])) from None

@@ -23,7 +23,7 @@ Pieces = tuple[int, ...]
 
 
 class BpeDropout:
-    """Cuts the words of a token list anew.
+    """Splits the words of a token list again, at random.
 
     The tokenizer's merges never join across words, punctuation and digits, since it was trained on
     those apart; so neither does this. Unknown and special tokens stay as they are, and bytes.

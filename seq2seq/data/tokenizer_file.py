@@ -82,7 +82,7 @@ def _model(model: dict[str, Any]) -> dict[str, Any]:
     if not all(isinstance(piece, str) and 0 < len(piece) <= MAX_PIECE for piece in pieces):
         raise ValueError("a piece of its vocabulary is empty, or too long, or no text")
     if len(set(pieces)) != len(pieces):
-        raise ValueError("a piece stands twice in its vocabulary")
+        raise ValueError("its vocabulary has a duplicate piece")
     if checked.get("unk_id", 3) != 3 or checked.get("unk_token", "<unk>") != "<unk>":
         raise ValueError("its unknown token is not <unk>")
     if kind == "BPE":

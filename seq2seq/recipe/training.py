@@ -274,7 +274,7 @@ class TrainingConfig(Config):
     teacher_forcing: AnyForcing = ConstantForcingConfig()
     """What the decoder is fed in training: the reference's tokens, or sometimes its own choices."""
     bpe_dropout: Rate = 0.0
-    """Chance that a merge is passed over where a word of the training data is cut into pieces, anew each time
+    """Chance that a merge is passed over where a word of the training data is cut into pieces, differently each time
     (Provilkov et al. 2020); needs a tokenizer of kind bpe."""
     r_drop: Factor = 0.0
     """Weight of the divergence between two passes with different dropout (R-Drop: Liang et al. 2021); costs twice."""

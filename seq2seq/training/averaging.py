@@ -26,7 +26,7 @@ def save_average(run: Path, output: Path, last: int | None, best: int | None) ->
         chosen = _choose(run, folder.checkpoints, last, best)
         weights = mean_weights(folder.checkpoints, chosen)
     except ValueError as error:
-        raise UserError(f"{error}; take fewer checkpoints, or train anew with --force") from None
+        raise UserError(f"{error}; take fewer checkpoints, or train again with --force") from None
     save_bundle(output, config, weights, folder.data)
     return chosen
 
@@ -51,9 +51,9 @@ def _choose(run: Path, folder: Path, last: int | None, best: int | None) -> list
     wanted = last or best or 1
     if len(chosen) < wanted:
         which = "newest" if last is not None else "best"
-        mend = f"seq2seq train {run} training.checkpoints.{key}={wanted} --force"
+        command = f"seq2seq train {run} training.checkpoints.{key}={wanted} --force"
         raise UserError(
             f"{folder}: only the {len(chosen)} {which} can be averaged, not {wanted}: the others are gone, or were "
-            f"never made; take {len(chosen)}, or train anew and keep more: {mend}"
+            f"never made; take {len(chosen)}, or train again and keep more: {command}"
         )
     return chosen

@@ -144,7 +144,7 @@ def test_a_training_that_does_not_ask_for_alignments_has_none_of_their_cost(tmp_
     assert BatchLoader(plain.training.batch, pairs, None, 1).take(0, 0, SINGLE_PROCESS)[0].alignment is None
 
 
-def test_a_changed_file_prepares_anew_and_a_changed_weight_trains_anew(tmp_path: Path) -> None:
+def test_a_changed_file_prepares_again_and_a_changed_weight_trains_again(tmp_path: Path) -> None:
     def inputs(*settings: str) -> dict[str, dict[str, str]]:
         given = toy_recipe(tmp_path, "training.guided_alignment=0.1", "data.train.alignments=a", *settings, train=5)
         return dict(Runner(given).inputs)  # type: ignore[arg-type]

@@ -166,7 +166,7 @@ def test_it_streams_in_constant_memory() -> None:
         ("zh", "zh_Hans_CN", "train", "same language"),
     ],
 )
-def test_errors_come_at_the_call_and_name_the_mend(src: str, tgt: str, split: str, message: str) -> None:
+def test_errors_come_at_the_call_and_name_the_fix(src: str, tgt: str, split: str, message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
         phrases(src, tgt, split, 1)
 

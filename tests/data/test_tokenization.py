@@ -296,7 +296,7 @@ SEQUENCE = {"type": "Sequence", "normalizers": [{"type": "Replace", "pattern": {
         ("unigram", {"model__unk_id": 99999}, "its unknown token is not <unk>"),
         ("unigram", {"model__vocab": [["<pad>", float("nan")]]}, "a piece's score is no number"),
         ("unigram", {"model__vocab": [["<pad>", 1e300]]}, "a piece's score is no number"),
-        ("unigram", {"model__vocab": [["<pad>", 0], ["<pad>", 1]]}, "a piece stands twice"),
+        ("unigram", {"model__vocab": [["<pad>", 0], ["<pad>", 1]]}, "a duplicate piece"),
         ("unigram", {"model__vocab": [["<pad>", 0], [7, 1]]}, "a piece of its vocabulary is empty, or too long"),
         ("unigram", {"model__vocab": [["<pad>", 0], ["x" * 1001, 1]]}, "a piece of its vocabulary is empty, or too"),
     ],

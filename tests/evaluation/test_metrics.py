@@ -175,7 +175,7 @@ def test_an_unknown_metric_is_named_with_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize(("language", "module"), [("ko", "ko_mecab"), ("ja_JP", "ja_mecab")])
-def test_missing_mecab_has_its_mend(language: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_mecab_says_what_to_install(language: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"sacrebleu.tokenizers.tokenizer_{module}.MeCab", None)
     with pytest.raises(UserError, match=rf"pip install 'sacrebleu\[{language[:2]}\]'"):
         score(["a"], ["a"], ["bleu"], language)

@@ -117,7 +117,7 @@ def test_a_changed_line_of_data_runs_all_and_moved_data_nothing(done: Path, tmp_
     assert "data.train (target text)" in found["prepare"][0]
 
 
-def test_a_missing_or_cut_output_is_made_anew(done: Path, tmp_path: Path) -> None:
+def test_a_missing_or_cut_output_is_made_again(done: Path, tmp_path: Path) -> None:
     import shutil  # noqa: PLC0415
 
     copy = tmp_path / "copy"
@@ -238,7 +238,7 @@ class Leaky(Cell):
 
 
 def test_a_cell_of_ones_own_trains_and_translates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One file beside the recipe; a change of it trains anew; elsewhere the error says what is missing."""
+    """One file beside the recipe; a change of it trains again; elsewhere the error says what is missing."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "leaky_cells.py").write_text(OWN_CELL)
     cell = "model.encoder.cell={kind: leaky_cells:Leaky, options: {leak: 0.3}}"

@@ -1,4 +1,4 @@
-"""The batch loader: a batch, its words cut anew, depends on its place alone."""
+"""The batch loader: a batch, its words split again, depends on its place alone."""
 
 from random import Random
 

@@ -262,7 +262,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def assert_told(code: int | None, said: str, path: str, reason: str) -> None:
-    """One error, the last thing said: what could not be written, why, and the mend."""
+    """One error, the last thing said: what could not be written, why, and the fix."""
     assert code == 2 and "Traceback" not in said, said
     assert said.count("error:") == 1 and said.endswith("\n")
     told = rf"error: \S*/run/{path}: cannot be written: {reason}; make room there"

@@ -21,7 +21,7 @@ def test_killed_trainings_end_in_the_same_bits(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_cutting_words_anew_does_not_change_that(tmp_path: Path) -> None:
+def test_splitting_words_again_does_not_change_that(tmp_path: Path) -> None:
     recipe = write_toy(tmp_path)
     settings = ["tokenizer={kind: bpe, vocab_size: 300}", "training.bpe_dropout=0.2", "training.max_steps=20"]
     done = seq2seq("verify-resume", str(recipe), *settings, "--kills", "1", "--device", "cpu", "--threads", "1")
