@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from seq2seq.data.tokenization import EOS, UNK, Tokenizer
 from seq2seq.decoding.constraints import ExcludedPhrases, ForcedPrefix
+from seq2seq.decoding.mbr import rerank
 from seq2seq.decoding.processors import MinLength, NoRepeatedNgram, Processor, RepetitionPenalty
 from seq2seq.decoding.random_choice import RandomChoice
 from seq2seq.decoding.scorer import Scorer
@@ -64,6 +65,8 @@ class Translator:
         ]
 
     def _search(self, encoded: list[list[int]], n_best: int) -> list[list[Hypothesis]]:
+        if self.config.mbr is not None:
+            n_best = max(n_best, self.config.mbr.candidates)
         if self.config.sampling is None:
             return search_all(self.scorer, encoded, self.config, self.processors, self.batch_size, n_best)
         draws = []
@@ -86,15 +89,21 @@ class Translator:
         decode, unknown = self.bundle.tgt_tokenizer.decode, self.bundle.src_tokenizer.unknown(line)
         if len(pieces) == 1:
             candidates = [Candidate(decode(h.tokens), h.score, h.log_probability, tuple(h.tokens)) for h in pieces[0]]
-            by_text = {candidate.text: candidate for candidate in reversed(candidates)}
-            best_first = sorted(by_text.values(), key=lambda c: -c.score)[:n_best]
-            return Translation(line, best_first or [NOTHING], 1, unknown)
-        best = [hypotheses[0] for hypotheses in pieces if hypotheses]
+            return Translation(line, self._ranked(candidates)[:n_best] or [NOTHING], 1, unknown)
+        ranked = [self._ranked([Candidate(decode(h.tokens), h.score, h.log_probability) for h in p]) for p in pieces]
+        best = [candidates[0] for candidates in ranked if candidates]
         blank = " " if has_spaces(self.bundle.config.tgt) else ""
-        text = blank.join(decode(h.tokens) for h in best)
-        score = sum(h.score for h in best) / max(1, len(best))
-        whole = Candidate(text, score, sum(h.log_probability for h in best))
+        text = blank.join(candidate.text for candidate in best)
+        score = sum(candidate.score for candidate in best) / max(1, len(best))
+        whole = Candidate(text, score, sum(candidate.log_probability for candidate in best))
         return Translation(line, [whole], len(pieces), unknown)
+
+    def _ranked(self, candidates: list[Candidate]) -> list[Candidate]:
+        """The different texts, best first."""
+        if self.config.mbr is not None and candidates:
+            return rerank(candidates, self.config.sampling is not None, self.config.mbr, self.bundle.config.tgt)
+        by_text = {candidate.text: candidate for candidate in reversed(candidates)}
+        return sorted(by_text.values(), key=lambda candidate: -candidate.score)
 
 
 def make_processors(config: DecodingConfig, tokenizer: Tokenizer) -> list[Processor]:

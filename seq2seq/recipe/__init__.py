@@ -71,6 +71,7 @@ from seq2seq.recipe.decoding import (
     DecodingConfig,
     EvaluationConfig,
     MaxLengthConfig,
+    MbrConfig,
     MinLengthConfig,
     NoPenaltyConfig,
     SamplingConfig,

@@ -71,6 +71,15 @@ class SamplingConfig(Config):
     """Random seed of the draws."""
 
 
+class MbrConfig(Config):
+    """Minimum Bayes risk: of several translations the one that the others agree with most (Eikema & Aziz 2020)."""
+
+    metric: Literal["chrf", "bleu"] = "chrf"
+    """What agreement is measured by, sentence by sentence."""
+    candidates: Annotated[int, Field(ge=2, le=1000)] = 32
+    """Translations to choose from: the best of the beam, or with sampling so many draws."""
+
+
 class DecodingConfig(Config):
     """How translations are searched for."""
 
@@ -100,6 +109,14 @@ class DecodingConfig(Config):
 
     sampling: SamplingConfig | None = None
     """Draw translations by chance, `--n-best` of them; null: search for the best."""
+
+    mbr: MbrConfig | None = None
+    """Choose the translation by minimum Bayes risk; null: by its score."""
+
+    @rule
+    def _has_candidates(self) -> Faults:
+        if self.mbr is not None and self.sampling is None and self.mbr.candidates > self.beam_size:
+            yield "mbr.candidates", f"the beam holds {self.beam_size}; lower it, raise beam_size, or set sampling"
 
     @rule
     def _draws_or_searches(self) -> Faults:
