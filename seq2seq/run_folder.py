@@ -61,6 +61,11 @@ class RunFolder:
         return self.root / "report"
 
     @property
+    def export(self) -> Path:
+        """The model as graphs."""
+        return self.root / "export"
+
+    @property
     def scores(self) -> Path:
         """The scores of each test set."""
         return self.report / "scores.json"

@@ -26,7 +26,7 @@ def run(
     threads: Threads = None,
 ) -> None:
     """Carry out a recipe, stage by stage; after an interruption the same command goes on."""
-    run_until("report", recipe, settings, force, device, threads)
+    run_until("run", recipe, settings, force, device, threads)
 
 
 @app.command()
@@ -71,7 +71,8 @@ def plan(recipe: RecipeFile, settings: Settings = None) -> None:
     from seq2seq.pipeline import Runner
 
     with naming_variables(recipe):
-        verdicts = Runner(load(recipe, settings)).plan()
+        runner = Runner(load(recipe, settings))
+    verdicts = runner.plan() + (runner.plan("export")[-1:] if runner.recipe.export else [])
     for verdict in verdicts:
         print(f"{verdict.stage:<10} {'runs:' if verdict.reasons else 'fresh'} {'; '.join(verdict.reasons)}".rstrip())
 
@@ -112,7 +113,11 @@ def run_until(
     threads: int | None,
     as_json: bool = False,
 ) -> Mapping[str, list[Score]]:
-    """Run the stages up to one, say what came of it; returns the scores where the stage was `evaluate`."""
+    """Run the stages up to one, say what came of it; returns the scores where the stage was `evaluate`.
+
+    Args:
+        stage: `run` is up to `report`, and `export` where the recipe has that.
+    """
     loaded = load(recipe, settings)
     from seq2seq.device import set_up
     from seq2seq.distributed import Processes
@@ -122,7 +127,10 @@ def run_until(
     processes = Processes.join(set_up(device, threads))
     with naming_variables(recipe):
         runner = Runner(loaded, force)
-    ran = runner.run(stage, processes)
+    ran = runner.run("report" if stage == "run" else stage, processes)
+    if stage == "run" and loaded.export:
+        runner.force = False  # what has just run is fresh
+        ran = runner.run("export", processes) or ran
     if not processes.first:
         return {}
     scores = read_scores(runner.folder) if stage == "evaluate" else {}
@@ -131,7 +139,9 @@ def run_until(
         return scores
     if not ran:
         print(f"nothing to do: all of {loaded.output_dir} is fresh")
-    _say_results(stage, runner)
+    _say_results("report" if stage == "run" else stage, runner)
+    if stage == "run" and loaded.export:
+        print(f"exported:  {runner.folder.export}")
     return scores
 
 

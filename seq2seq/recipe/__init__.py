@@ -77,6 +77,7 @@ from seq2seq.recipe.decoding import (
     SamplingConfig,
     WuPenaltyConfig,
 )
+from seq2seq.recipe.export import ExportConfig
 from seq2seq.recipe.model import (
     DecoderConfig,
     EmbeddingConfig,
@@ -134,6 +135,8 @@ class Recipe(Config):
     """How translations are searched for."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """How the translations of test sets are scored."""
+    export: ExportConfig | None = None
+    """Also write the model to the run folder's `export`, for translating without torch; null: do not."""
 
     @model_validator(mode="before")
     @classmethod

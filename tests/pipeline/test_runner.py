@@ -17,13 +17,15 @@ from seq2seq.bundle import load_bundle
 from seq2seq.errors import UserError
 from seq2seq.files import file_hash
 from seq2seq.pipeline import Runner
-from seq2seq.pipeline.runner import NAMES
+from seq2seq.pipeline.runner import needed
 from seq2seq.pipeline.stages.evaluate import read_scores
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.file import load_recipe
 from tests.toy import toy_recipe, write_toy
 
 CPU = torch.device("cpu")
+
+NAMES = [stage.name for stage in needed("report")]
 
 
 def reasons(recipe: Recipe) -> dict[str, list[str]]:

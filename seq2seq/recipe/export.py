@@ -1,0 +1,21 @@
+"""The section `export`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from seq2seq.recipe.base import Config, Faults, rule
+
+
+class ExportConfig(Config):
+    """The model as ONNX graphs, which translate without torch."""
+
+    formats: Annotated[list[Literal["onnx", "onnx-int8"]], Field(min_length=1)] = ["onnx", "onnx-int8"]
+    """onnx: fp32, the same translations; onnx-int8: 8-bit weights, a quarter of the size and faster."""
+
+    @rule
+    def _each_once(self) -> Faults:
+        if len(set(self.formats)) != len(self.formats):
+            yield "formats", "a format is named twice; name each once"
