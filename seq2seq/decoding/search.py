@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 else:  # an exported model translates where no pydantic is installed
     AnyPenalty = DecodingConfig = Any
 
-GRID = 1e-4
-"""Scores are compared in steps of this size, far above fp32's rounding, which may differ from batch to batch. What is
-equal then goes by its place: better parents first, then smaller tokens."""
+GRID = 1e-3
+"""Scores are compared in steps of this size (nats), far above fp32's rounding, which may differ from batch to batch;
+what is equal then goes by its place, better parents first. Rounding still decides where a score lies just between two
+steps: of scores that are equal but for rounding, some in a thousand."""
 
 
 @dataclass(frozen=True)
