@@ -2,13 +2,16 @@
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from seq2seq.pipeline import Runner
+from seq2seq.recipe.data import TsvSourceConfig
 from seq2seq.recipe.file import load_recipe
 from tests.command_line import Result, seq2seq
 from tests.toy import write_toy
@@ -375,6 +378,41 @@ def test_bad_text_files(recipe: Path, tmp_path: Path) -> None:
     refused_prepare(
         recipe, tmp_path, f"data.valid={{files: ['{empty}', '{empty}']}}", "data.valid", "no sentence pairs"
     )
+
+
+@pytest.mark.parametrize("setting", ["data.train", "data.valid", "data.test.toy"])
+def test_data_without_an_end(recipe: Path, tmp_path: Path, setting: str) -> None:
+    """Pipes, devices, endless lines, bombs: each is told of, by every command; and texts over 10,000 characters."""
+    good = tmp_path / "good.de"
+    good.write_text("eins\nzwei\n")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "line").write_bytes(b"one\n" + b"x" * 1_000_000)
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(b"word of a bomb " * 6 + b"\n" + bytes(32 << 20)))
+    for name, words in (
+        (str(tmp_path / "pipe"), "pipe: a pipe, which cannot be read twice; write it to a file"),
+        ("/dev/zero", "/dev/zero: a device, which"),
+        (str(tmp_path / "line"), "line:2: this line has more than 100,000 bytes"),
+        (str(tmp_path / "bomb.gz"), "bomb.gz:2: this line has more than"),
+        (str(tmp_path), "a folder; name a file in it"),
+    ):
+        given = f"{setting}={{files: ['{name}', '{good}']}}"
+        refused(seq2seq("validate", str(recipe), given), setting, words)
+        refused_prepare(recipe, tmp_path, given, setting, words)
+    (tmp_path / "line").write_bytes(b"one\n" + b"x" * 10_001 + b"\n")
+    result = seq2seq("validate", str(recipe), f"{setting}={{files: ['{tmp_path / 'line'}', '{good}']}}")
+    if setting == "data.train":
+        assert result.code == 0 and "data.train: 1 of 2 pairs kept; dropped: 1 too long" in result.out
+    else:
+        refused(result, f"{setting}: pair 2: a text of 10,001 characters; 10,000 are the most; split it")
+
+
+@pytest.mark.parametrize("bad", ["\0", "\ud800"])
+def test_characters_that_no_path_holds(recipe: Path, bad: str) -> None:
+    for given in (f"data.train={{tsv: 'a{bad}b'}}", f'data.train={{tsv: "a{ascii(bad)[1:-1]}b"}}'):
+        result = seq2seq("validate", str(recipe), given)
+        assert result.code == 2 and "Traceback" not in result.err, result
+    with pytest.raises(ValidationError, match=r"which no path can; remove it|string_unicode"):
+        TsvSourceConfig(tsv=f"a{bad}b")
 
 
 def test_bad_alignments(recipe: Path, tmp_path: Path) -> None:

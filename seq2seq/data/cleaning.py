@@ -1,5 +1,7 @@
 """Filters for the training data; each counts what it drops, in the order of `DROPPED_BY`.
 
+A text of more than `MAX_TEXT` characters is too long whatever the filter says.
+
 Memory does not grow with the corpus: texts and hashes wait on disk.
 """
 
@@ -14,6 +16,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
+from seq2seq.data.lines import MAX_TEXT
 from seq2seq.recipe import FilterConfig
 
 Bools = npt.NDArray[np.bool_]
@@ -128,6 +131,9 @@ class Cleaner:
         overlaps = self.overlap.add(src, tgt)
         if not src.strip() or not tgt.strip():
             self.dropped["empty"][source] += 1
+            return
+        if len(src) > MAX_TEXT or len(tgt) > MAX_TEXT:
+            self.dropped["too_long"][source] += 1
             return
         self._duplicates.add(src, tgt)
         self._texts[0].write(src + "\n")

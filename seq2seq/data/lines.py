@@ -22,6 +22,8 @@ from seq2seq.files import file_hash
 
 MAX_LINE = 100_000
 """Bytes of a line."""
+MAX_TEXT = 10_000
+"""Characters of one side of a pair: the time of learning subwords and the memory of attention grow with its square."""
 MAX_RATIO, FREE_BYTES = 100, 1 << 24
 """A compressed file may unpack to this many times its size, and to `FREE_BYTES` whatever its size."""
 MAX_FAULTS = 20

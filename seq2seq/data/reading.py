@@ -10,6 +10,7 @@ from typing import Any
 
 from seq2seq.data.cleaning import DROPPED_BY, Cleaner
 from seq2seq.data.inspection import Inspection, dropped_lines
+from seq2seq.data.lines import MAX_TEXT, Faults
 from seq2seq.data.sources import DataSource, Pair, sources_of
 from seq2seq.errors import UserError
 from seq2seq.recipe import DataConfig
@@ -31,12 +32,22 @@ def read_evaluation(data: DataConfig, tell: Tell, preview: bool = False) -> dict
     for source in sources_of(data):
         if source.role != "train":
             inspection = Inspection(source)
-            pairs = list(inspection.watch(_pairs(source, preview)))
+            pairs = list(_not_too_long(inspection.watch(_pairs(source, preview)), source.key))
             if source.role == "valid" and pairs and not any(src.strip() and tgt.strip() for src, tgt in pairs):
                 raise UserError("data.valid: every pair has a blank side; give sentences and their translations")
             sets[source.key.removeprefix("data.").replace("test.", "test-", 1)] = inspection, pairs
             _tell_all(inspection.lines(), tell)
     return sets
+
+
+def _not_too_long(pairs: Iterator[Pair], key: str) -> Iterator[Pair]:
+    faults = Faults(key)
+    for number, pair in enumerate(pairs, 1):
+        if max(map(len, pair)) > MAX_TEXT:
+            what = f"a text of {max(map(len, pair)):,} characters; {MAX_TEXT:,} are the most"
+            faults.add(f"pair {number:,}", what, "split it into sentences, or remove it")
+        yield pair
+    faults.raise_if_any()
 
 
 def read_training(data: DataConfig, cleaner: Cleaner, tell: Tell, preview: bool = False) -> list[Inspection]:

@@ -171,7 +171,7 @@ class FilterConfig(Config):
     """What is dropped from the training data; validation and test sets are never filtered."""
 
     max_length: Annotated[int, Field(gt=0, le=100_000)] | None = 100
-    """Longest sentence kept, in tokens of the tokenizer, on either side."""
+    """Longest sentence kept, in tokens of the tokenizer, on either side; none of more than 10,000 characters is."""
     max_length_ratio: Annotated[float, Field(gt=1, le=1000)] | None = 4.0
     """Largest ratio kept of the longer side's tokens to the shorter side's."""
     deduplicate: bool = True

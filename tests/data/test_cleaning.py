@@ -60,6 +60,13 @@ def test_cleaner_is_the_plain_filters(
     assert cleaner.read.tolist() == [sum(row[0] == i for row in pairs) for i in (0, 1)]
 
 
+def test_a_text_as_long_as_a_book_is_dropped(tmp_path: Path) -> None:
+    with Cleaner(FilterConfig(max_length=None), tmp_path, 1, []) as cleaner:
+        for pair in [("a", "x" * 10_001), ("y" * 10_001, "b"), ("c" * 10_000, "d")]:
+            cleaner.add(0, *pair)
+        assert cleaner.finish() == 1 and cleaner.dropped["too_long"].tolist() == [2]
+
+
 def test_duplicates_among_many(tmp_path: Path) -> None:
     numbers = np.random.default_rng(1).integers(0, 3000, 5000).tolist()
     duplicates = Duplicates(tmp_path)
