@@ -171,19 +171,30 @@ def score_by_length(
     _check(hypotheses, references)
     if len(sources) != len(references):
         raise UserError(f"{len(sources):,} sources, but {len(references):,} references: they must match line by line")
-    hypotheses, references = legible(hypotheses, tgt), legible(references, tgt)
-    bleu = _bleu(tgt, effective_order=True)
+    return [
+        LengthBucket(low, high, len(chosen), score_group(hypotheses, references, chosen, tgt))
+        for low, high, chosen in length_groups(sources, src)
+    ]
+
+
+def length_groups(sources: Sequence[str], src: str) -> list[tuple[int, int, list[int]]]:
+    """The shortest and the longest of about equally many sources, and which they are."""
     lengths = np.array([sentence_length(source, src) for source in sources])
     buckets = min(MAX_BUCKETS, max(1, len(lengths) // SENTENCES_PER_BUCKET))
     shares = np.linspace(0, 1, buckets + 1)[1:]
     highs = np.unique(np.quantile(lengths, shares, method="higher"))
     low, result = int(lengths.min()), []
     for high in highs.tolist():
-        chosen = np.flatnonzero((low <= lengths) & (lengths <= high)).tolist()
-        value = bleu.corpus_score([hypotheses[i] for i in chosen], [[references[i] for i in chosen]]).score
-        result.append(LengthBucket(low, high, len(chosen), float(value)))
+        result.append((low, high, np.flatnonzero((low <= lengths) & (lengths <= high)).tolist()))
         low = high + 1
     return result
+
+
+def score_group(hypotheses: Sequence[str], references: Sequence[str], chosen: Sequence[int], language: str) -> float:
+    """BLEU of some of the sentences, of the n-gram orders that they have."""
+    ours, theirs = ([lines[i] for i in chosen] for lines in (hypotheses, references))
+    bleu = _bleu(language, effective_order=True)
+    return float(bleu.corpus_score(legible(ours, language), [legible(theirs, language)]).score)
 
 
 def sentence_length(sentence: str, language: str) -> int:

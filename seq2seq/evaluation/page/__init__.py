@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -11,6 +12,7 @@ from markupsafe import Markup
 from seq2seq import charts
 from seq2seq.evaluation import curves
 from seq2seq.evaluation.audit import audit_tables
+from seq2seq.evaluation.compare import Comparison, verdict
 from seq2seq.evaluation.metrics import METRICS, sentence_chrf
 from seq2seq.evaluation.report import RunReport, TestSetReport, buckets_by_length, language_name, writable
 from seq2seq.evaluation.sentences import choose_sentences
@@ -32,6 +34,11 @@ def to_html(report: RunReport) -> str:
         views=[_test_set_view(test_set, report) for test_set in report.test_sets],
         audit=audit_tables(report.audit, src, tgt),
     )
+
+
+def compare_to_html(comparisons: Sequence[Comparison], different: Sequence[tuple[str, list[str]]]) -> str:
+    """A comparison as one page."""
+    return render("compare.html.j2", comparisons=comparisons, different=different, verdict=verdict)
 
 
 def render(template: str, **content: Any) -> str:

@@ -1,0 +1,77 @@
+"""A comparison as a terminal table, CSV, and a LaTeX table (booktabs)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from seq2seq.evaluation.compare import Comparison, best, is_significant, verdict
+from seq2seq.evaluation.metrics import METRICS
+
+
+def print_comparison(one: Comparison, console: Console) -> None:
+    """A row for each system, a column for each metric; below, each difference in words, and the signatures."""
+    table = Table(title=Text(one.name), title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table.add_column("system", overflow="fold")
+    for metric in one.results:
+        table.add_column(METRICS[metric].label, justify="right")
+        table.add_column("p", justify="right", style="dim")
+    for i, system in enumerate(one.systems):
+        cells = []
+        for metric, (_, results) in one.results.items():
+            p = results[i].p_value
+            style = "bold" if best(one, metric) == i else ""
+            cells += [Text(f"{results[i].value:.2f}", style=style), Text("" if p is None else f"{p:.3f}")]
+        table.add_row(Text(system), *cells)
+    console.print(table)
+    for metric in one.results:
+        for i in range(1, len(one.systems)):
+            console.print(Text(verdict(one, metric, i)), soft_wrap=True)
+    for metric, (signature, _) in one.results.items():
+        console.print(Text(f"{METRICS[metric].label}|{signature}", style="dim"), soft_wrap=True)
+
+
+def to_csv(comparisons: Sequence[Comparison]) -> str:
+    """A line for each test set, system and metric."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["test_set", "system", "metric", "score", "mean", "half_width", "p_value", "signature"])
+    for one in comparisons:
+        for metric, (signature, results) in one.results.items():
+            for system, r in zip(one.systems, results, strict=True):
+                writer.writerow([one.name, system, metric, r.value, r.mean, r.half_width, r.p_value, signature])
+    return text.getvalue()
+
+
+def to_latex(comparisons: Sequence[Comparison]) -> str:
+    """A booktabs table: the best of each column bold, a dagger at what differs from the first system (p < 0.05)."""
+    columns = [(one, metric) for one in comparisons for metric in one.results]
+    head = [f"{_latex(one.name)} {METRICS[metric].label}" for one, metric in columns]
+    lines = [
+        r"\begin{tabular}{l" + "r" * len(columns) + "}",
+        r"\toprule",
+        " & ".join(["System", *head]) + r" \\",
+        r"\midrule",
+    ]
+    for i, system in enumerate(comparisons[0].systems):
+        cells = [_latex(system)]
+        for one, metric in columns:
+            first, result = one.results[metric][1][0], one.results[metric][1][i]
+            value = f"{result.value:.1f}"
+            value = rf"\textbf{{{value}}}" if best(one, metric) == i else value
+            cells.append(value + (r"$^\dagger$" if is_significant(first, result) else ""))
+        lines.append(" & ".join(cells) + r" \\")
+    signatures = [f"% {METRICS[metric].label}|{one.results[metric][0]}" for one, metric in columns]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *dict.fromkeys(signatures)]) + "\n"
+
+
+def _latex(text: str) -> str:
+    """Escaped."""
+    text = re.sub(r"\\", r"\\textbackslash ", text)
+    return re.sub(r"([&%$#_{}])", r"\\\1", text).replace("~", r"\textasciitilde{}").replace("^", r"\textasciicircum{}")
