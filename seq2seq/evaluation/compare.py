@@ -182,12 +182,12 @@ def _buckets(test: TestSet) -> list[Bucket]:
     if test.sources is not None:
         unit = "words" if has_spaces(test.src) else "characters"
         for low, high, chosen in length_groups(test.sources, test.src):
-            groups.append((f"source, in {unit}", str(low) if low == high else f"{low}–{high}", chosen))
+            groups.append((f"length of the source in {unit}", str(low) if low == high else f"{low}–{high}", chosen))
     if test.rarest is not None:
         for low, up in zip(FREQUENCIES, (*FREQUENCIES[1:], None), strict=True):
             chosen = [i for i, count in enumerate(test.rarest) if low <= count and (up is None or count < up)]
             label = f"{low:,} or more" if up is None else str(low) if up == low + 1 else f"{low:,}–{up - 1:,}"
-            groups.append(("rarest token in training, times", label, chosen))
+            groups.append(("count of the rarest token in the training data", label, chosen))
     return [
         Bucket(
             kind,
