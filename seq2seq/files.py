@@ -61,6 +61,8 @@ def new_folder(path: Path) -> Iterator[Path]:
         UserError: the disk is full; what was written so far is removed.
     """
     partial, old = path.with_name(f".{path.name}.partial"), path.with_name(f".{path.name}.old")
+    if old.exists() and not path.exists():  # killed between the two renames below
+        old.replace(path)
     for leftover in (partial, old):
         shutil.rmtree(leftover, ignore_errors=True)
     try:

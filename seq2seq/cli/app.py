@@ -32,7 +32,7 @@ RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe's YA
 Settings = Annotated[
     list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Recipe keys to set, as in training.max_epochs=3.")
 ]
-Force = Annotated[bool, typer.Option("--force", help="Run everything again, replacing what the run folder holds.")]
+Force = Annotated[bool, typer.Option("--force", help="Run all again, and discard what the run folder holds.")]
 Device = Annotated[str, typer.Option("--device", help="auto (a GPU if there is one), cpu, cuda, cuda:1.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads. Without it: all cores.")]
 
@@ -73,7 +73,8 @@ def guarded(function: Callable[..., None]) -> Callable[..., None]:
             sys.exit(2)
         except KeyboardInterrupt:
             if speaks:
-                print("stopped; all finished work is saved, the same command goes on from there", file=sys.stderr)
+                again = "the same command without --force" if "--force" in sys.argv else "the same command"
+                print(f"stopped; all finished work is saved, {again} goes on from there", file=sys.stderr)
             sys.exit(130)
         except BrokenPipeError:  # the reader has gone, as in `| head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 
 from seq2seq.cli.app import Device, Force, RecipeFile, Settings, Threads, app, guarded, load, naming_variables
+from seq2seq.errors import UserError
 
 if TYPE_CHECKING:
     from seq2seq.evaluation.metrics import Score
@@ -21,12 +23,19 @@ if TYPE_CHECKING:
 def run(
     recipe: RecipeFile,
     settings: Settings = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="STAGE", help="A stage: run it and those that it needs. Without it: all.")
+    ] = None,
     force: Force = False,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
     """Carry out a recipe, stage by stage; after an interruption the same command goes on."""
-    run_until("run", recipe, settings, force, device, threads)
+    from seq2seq.pipeline.runner import NAMES
+
+    if until is not None and until not in NAMES:
+        raise UserError(f"--until {until[:50]}: no such stage; name one of {', '.join(NAMES)}")
+    run_until(until or "run", recipe, settings, force, device, threads)
 
 
 @app.command()
@@ -75,6 +84,9 @@ def plan(recipe: RecipeFile, settings: Settings = None) -> None:
     verdicts = runner.plan() + (runner.plan("export")[-1:] if runner.recipe.export else [])
     for verdict in verdicts:
         print(f"{verdict.stage:<10} {'runs:' if verdict.reasons else 'fresh'} {'; '.join(verdict.reasons)}".rstrip())
+    obstacle = runner.obstacle()
+    if obstacle:
+        print(f"needs --force: {obstacle}")
 
 
 @app.command()

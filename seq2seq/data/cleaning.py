@@ -48,9 +48,13 @@ class Overlap:
             self._seen.add((src if one else "", tgt if other else ""))
         return one or other
 
+    def seen(self) -> tuple[set[str], set[str]]:
+        """The sources and the targets that have been noted."""
+        return {src for src, _ in self._seen} - {""}, {tgt for _, tgt in self._seen} - {""}
+
     def count(self, pairs: Iterable[tuple[str, str]]) -> dict[str, int]:
         """How many of a set's `sources`, `targets` and whole `pairs` have been noted."""
-        sources, targets = ({pair[side] for pair in self._seen} - {""} for side in (0, 1))
+        sources, targets = self.seen()
         stripped = [(src.strip(), tgt.strip()) for src, tgt in pairs]
         return {
             "sources": sum(src in sources for src, _ in stripped),

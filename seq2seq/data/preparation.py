@@ -80,7 +80,7 @@ def prepare(
         before = cleaner.overlap
     audits = {
         name: {
-            **_write_evaluation(pairs, tokenizers, folder / f"{name}.arrow"),
+            **write_evaluation(pairs, tokenizers, folder / f"{name}.arrow"),
             "overlap": {"before": before.count(pairs), "after": after.count(pairs)},
             **inspection.audit(),
         }
@@ -151,7 +151,7 @@ def _audit_of(inspection: Inspection, dropped: dict[str, int]) -> dict[str, Any]
     }
 
 
-def _write_evaluation(pairs: list[Pair], tokenizers: tuple[Tokenizer, Tokenizer], path: Path) -> dict[str, Any]:
+def write_evaluation(pairs: list[Pair], tokenizers: tuple[Tokenizer, Tokenizer], path: Path) -> dict[str, Any]:
     """Encode and write a validation or test set, each of its pairs; returns its part of the audit."""
     statistics = Statistics()
     with pa.ipc.new_file(path, EVALUATION) as file:

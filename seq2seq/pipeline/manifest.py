@@ -57,6 +57,13 @@ class Manifest(BaseModel):
     """The recipe's."""
     stages: dict[str, Finished]
     """Those that have ended well."""
+    begun: dict[str, Inputs] = {}
+    """Of those that have not: what they were last begun with."""
+
+    def inputs_of(self, stage: str) -> Inputs | None:
+        """What the results of a stage in the folder are made from, whole or in part; None: there are none."""
+        finished = self.stages.get(stage)
+        return finished.inputs if finished is not None else self.begun.get(stage)
 
     @classmethod
     def read(cls, path: Path) -> Manifest:

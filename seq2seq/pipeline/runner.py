@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from seq2seq.console import say
 from seq2seq.errors import UserError
-from seq2seq.files import write_text
+from seq2seq.files import remove_folder, write_text
+from seq2seq.pipeline import continuation
 from seq2seq.pipeline.manifest import Finished, Inputs, Manifest, digest, size
 from seq2seq.pipeline.stage import Context, Stage
 from seq2seq.pipeline.stages import STAGES
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from seq2seq.distributed import Processes
 
 NAMES = tuple(stage.name for stage in STAGES)
+NEW = "has not run yet"
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,18 @@ class Runner:
 
         Args:
             processes: those that train; by default this one alone, on the CPU.
+
+        Raises:
+            UserError: another training's model would be lost, and nobody has forced that.
         """
         context = self.context(processes)
         if not context.processes.first:
             return _help(until, context)
         ran = False
         with self.alone():
+            obstacle = self.obstacle()
+            if obstacle:
+                raise UserError(obstacle)
             for stage in needed(until):
                 reasons = self.plan(stage.name)[-1].reasons
                 if reasons and not ran:
@@ -79,12 +85,16 @@ class Runner:
                 if stage.distributed:
                     context.processes.broadcast(bool(reasons))
                 if reasons:
-                    say(f"[{stage.name}] {'; '.join(reasons)}")
+                    say(f"[{stage.name}] {'starts' if reasons == [NEW] else 'runs: ' + '; '.join(reasons)}")
                     self._run(stage, context)
                     ran = True
                 else:
                     say(f"[{stage.name}] fresh")
         return ran
+
+    def obstacle(self) -> str | None:
+        """Why `run` would refuse to begin; None: it would not."""
+        return None if self.force else continuation.obstacle(self.folder, self.manifest, self.inputs)
 
     def context(self, processes: Processes | None = None) -> Context:
         """What the stages work with."""
@@ -110,49 +120,46 @@ class Runner:
             yield
 
     def _start(self) -> None:
-        """Note in the folder which recipe it belongs to."""
+        """Note in the folder which recipe it belongs to. A model that is there stays until the new one is whole."""
         if self.force:
-            shutil.rmtree(self.folder.checkpoints, ignore_errors=True)
+            remove_folder(self.folder.checkpoints)
         self.manifest.write(self.folder.manifest)
         write_text(self.folder.recipe, dump_recipe(self.recipe))
 
     def _run(self, stage: Stage, context: Context) -> None:
         """Do a stage's work; once it has ended well, note what it was made from, with what and when."""
-        if self.manifest.stages.pop(stage.name, None) is not None:
-            self.manifest.write(self.folder.manifest)
+        self.manifest.stages.pop(stage.name, None)
+        self.manifest.begun[stage.name] = self.inputs[stage.name]
+        self.manifest.write(self.folder.manifest)
         started = time.perf_counter()
         outputs = stage.run(context)
         seconds, device = time.perf_counter() - started, str(context.processes.device)
         self.manifest.stages[stage.name] = Finished.now(
             self.folder.root, self.inputs[stage.name], outputs, seconds, device
         )
+        del self.manifest.begun[stage.name]
         self.manifest.write(self.folder.manifest)
 
     def _reasons(self, stage: Stage, stale: list[str]) -> list[str]:
-        before = self.manifest.stages.get(stage.name)
+        now, before = self.inputs[stage.name], self.manifest.stages.get(stage.name)
+        step = self._step_to_continue_from() if stage.name == continuation.TRAIN else None
         if before is None:
-            return [self._interrupted() if stage.name == "train" and "prepare" not in stale else "has not run yet"]
-        reasons = []
-        now, then = self.inputs[stage.name], before.inputs
-        for key in sorted(now.keys() | then.keys()):
-            if now.get(key) != then.get(key) and not key.startswith("stage "):
-                name = key.replace("data.train.0", self.recipe.data.train_key(0), 1)
-                reasons.append(f"{name} {_shown(then.get(key))} -> {_shown(now.get(key))}")
+            return [NEW if step is None else f"was interrupted, continues from step {step}"]
+        changes = continuation.differences(before.inputs, now)
+        reasons = [change.replace("data.train.0", self.recipe.data.train_key(0), 1) for change in changes]
         missing = [name for name, bytes in before.outputs.items() if size(self.folder.root / name) != bytes]
         reasons += [f"{name} is missing or was changed" for name in missing]
         for need in stage.needs:
-            if now[f"stage {need}"] != then.get(f"stage {need}"):
+            if now[f"stage {need}"] != before.inputs.get(f"stage {need}"):
                 reasons.append(f"{need} {'runs' if need in stale else 'has run'} again")
+        if reasons and step is not None:
+            reasons.append(f"continues from step {step}")
         return reasons
 
-    def _interrupted(self) -> str:
-        """Whether a training that has not ended can go on."""
-        for path in reversed(self.folder.checkpoint_states()):
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                saved = json.loads(path.read_text(encoding="utf-8"))
-                if saved["identity"] == digest(self.inputs["train"]):
-                    return f"was interrupted, goes on from step {saved['state']['step']}"
-        return "has not run yet"
+    def _step_to_continue_from(self) -> int | None:
+        if continuation.conflicts(self.folder, self.manifest, self.inputs):
+            return None
+        return continuation.newest_step(self.folder, self.inputs[continuation.TRAIN])
 
     def _read_manifest(self) -> Manifest:
         new, root, path = Manifest(name=self.recipe.name, stages={}), self.folder.root, self.folder.manifest
@@ -203,10 +210,3 @@ def _help(until: str, context: Context) -> bool:
             stage.help(context)
             helped = True
     return helped
-
-
-def _shown(value: str | None) -> str:
-    """Short for a line of `plan`: hashes are cut."""
-    if value is None:
-        return "(none)"
-    return f"{value[:8]}..." if len(value) == 64 and " " not in value else value

@@ -15,7 +15,7 @@ from seq2seq.data.tokenization import Tokenizer
 from seq2seq.data.vectors import places_of, read_vectors
 from seq2seq.device import fastest_precision
 from seq2seq.nn.seq2seq import Seq2Seq
-from seq2seq.pipeline.manifest import digest
+from seq2seq.pipeline.continuation import identity
 from seq2seq.pipeline.stage import Context
 from seq2seq.training.batch_loader import BatchLoader
 from seq2seq.training.checkpoint import Checkpoints
@@ -46,14 +46,14 @@ def make_trainer(context: Context) -> Trainer:
         f"{sum(p.numel() for p in model.parameters()):,} weights, {len(pairs):,} pairs, {processes.device}, {precision}"
     )
     metrics = ["bleu", "chrf", *(["ter"] if training.early_stopping.metric == "ter" else [])]
-    identity, cost = digest(context.inputs["train"]), bleu_cost(tokenizers[1], made.data.tgt)
+    cost = bleu_cost(tokenizers[1], made.data.tgt)
     weights, dropouts = _pair_weights(made.data, pairs), _bpe_dropouts(training.bpe_dropout, tokenizers)
     return Trainer(
         training,
         Objective(training, model, precision, cost),
         BatchLoader(training.batch, pairs, weights, made.seed, dropouts, aligned),
         Validator(valid, tokenizers[1], made.data.tgt, training.batch.tokens, metrics, processes),
-        Checkpoints(folder.checkpoints, identity, training.checkpoints, processes),
+        Checkpoints(folder.checkpoints, identity(context.inputs["train"]), training.checkpoints, processes),
         TrainingLog(folder.log, writes=processes.first),
         processes,
     )

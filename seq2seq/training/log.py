@@ -46,6 +46,8 @@ class TrainingLog:
                 "seconds": round(state.seconds, 2),
             }
         )
+        if state.step == 1:
+            say(f"step 1: loss {state.window.loss / state.window.tokens:.3f}")
 
     def validation(
         self, position: dict[str, float], scores: dict[str, Any], warnings: list[str], best: bool, seconds: float

@@ -243,7 +243,7 @@ class Trainer:
             self.state.rate *= schedule.factor
 
     def _save(self) -> None:
-        state = asdict(self.state) | {"records": self.log.lines}
+        state = asdict(self.state) | {"records": self.log.lines, "planned_steps": self._planned_steps()}
         best = [step for _, step in self.state.ranking]
         self.checkpoints.save(self.state.step, state, pack(self.model, self.optimizer, self.mean), best)
 
@@ -252,12 +252,28 @@ class Trainer:
         found, records = self.checkpoints.newest(), []
         if found is not None:
             state = dict(found.state)
-            records = state.pop("records")
+            records, planned = state.pop("records"), state.pop("planned_steps", None)
             self.state = State.from_dict(state)
             self._begin_optimizer(self.state.step)
             unpack(found.tensors, self.model, self.optimizer, self.mean)
             say(f"going on from step {self.state.step} of {self.plan.total_steps}")
+            if planned is not None and planned != self._planned_steps():
+                self._say_continued(planned)
         self.log.restore(records)
+
+    def _planned_steps(self) -> int:
+        """Steps of the whole training, by which the learning rate's schedule goes."""
+        return self.plan.steps_within_budget(self.state)
+
+    def _say_continued(self, planned: int) -> None:
+        """The recipe's limits are others than when the checkpoint was made: how the learning rate goes on."""
+        schedule, step, now = self.config.schedule, self.state.step, self._planned_steps()
+        full, epochs = self.optimizer_config.learning_rate * self.state.rate, self.plan.epochs(self.state)
+        before, after = (full * rate_factor(schedule, step, total, epochs) for total in (planned, now))
+        say(
+            f"continued: {now:,} steps instead of {planned:,}; the {schedule.kind} schedule is that of {now:,} steps "
+            f"from here on: learning rate {before:.3g} -> {after:.3g} (not the bits of one long training)"
+        )
 
     def _say_plan(self) -> None:
         say(self.plan.description())

@@ -13,7 +13,7 @@ from typing import Any
 from seq2seq.data.sources.base import DataSource, Pair, Pairs, Role
 from seq2seq.recipe.data import AnySource, DataConfig, source_kind
 
-__all__ = ["DataSource", "Pair", "Pairs", "Role", "fingerprints", "make_source", "sources_of"]
+__all__ = ["DataSource", "Pair", "Pairs", "Role", "fingerprints", "make_source", "references_alone", "sources_of"]
 
 
 def make_source(config: AnySource, role: Role, src: str, tgt: str, key: str = "") -> DataSource[Any]:
@@ -38,14 +38,19 @@ def sources_of(data: DataConfig) -> Iterator[DataSource[Any]]:
         yield make_source(config, "test", data.src, data.tgt, f"data.test.{name}")
 
 
-def fingerprints(data: DataConfig) -> dict[str, str]:
-    """Of the contents of all sources. Paths are not among them: data that has moved is the same data.
+def fingerprints(data: DataConfig, *roles: Role) -> dict[str, str]:
+    """Of the contents of the sources for these roles. Paths are not among them: data that has moved is the same data.
 
     Raises:
         UserError: a file is missing or cannot be read.
     """
     result: dict[str, str] = {}
-    for source in sources_of(data):
+    for source in (source for source in sources_of(data) if source.role in roles):
         noted = "data.train.0" if source.key == "data.train" else source.key  # whether it stands alone changes nothing
         result |= {f"{noted} ({label})": value for label, value in source.fingerprint().items()}
     return result
+
+
+def references_alone(key: str) -> bool:
+    """Whether a part of a test set's fingerprint is that of a file which holds nothing but reference translations."""
+    return key.endswith("(target text)")

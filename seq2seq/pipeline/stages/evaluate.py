@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seq2seq.data.sources import fingerprints, references_alone
 from seq2seq.files import write_json
 from seq2seq.pipeline.manifest import Inputs
 from seq2seq.pipeline.stage import Context, Stage, flatten
@@ -25,21 +26,26 @@ class Evaluate(Stage):
     code_version = 2
 
     def inputs(self, recipe: Recipe) -> Inputs:
-        """The metrics and their intervals."""
-        return flatten("evaluation", recipe.evaluation)
+        """The metrics and their intervals; the references of the test sets."""
+        tests = fingerprints(recipe.data, "test").items()
+        return flatten("evaluation", recipe.evaluation) | {k: value for k, value in tests if references_alone(k)}
 
     def run(self, context: Context) -> list[Path]:
         """Score each test set."""
+        from seq2seq.bundle import load_tokenizers
+        from seq2seq.console import say
+        from seq2seq.data.test_sets import update_test_sets
         from seq2seq.evaluation.metrics import score
 
         recipe, folder, result = context.recipe, context.folder, {}
+        update_test_sets(recipe.data, load_tokenizers(folder.model), folder.data, say)
         for name in recipe.data.test:
             _, hypotheses, references = read_test_set(folder, name, recipe.data.tgt)
             config = recipe.evaluation
             scores = score(hypotheses, references, config.metrics, recipe.data.tgt, config.bootstrap)
             result[name] = [asdict(s) for s in scores]
         write_json(folder.scores, result)
-        return [folder.scores]
+        return [folder.scores, *(folder.test_set(name) for name in recipe.data.test)]
 
 
 def read_scores(folder: RunFolder) -> dict[str, list[Score]]:

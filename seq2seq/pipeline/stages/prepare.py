@@ -18,16 +18,24 @@ class Prepare(Stage):
     code_version = 1
 
     def inputs(self, recipe: Recipe) -> Inputs:
-        """The sources' contents, the filters, the tokenizer."""
+        """The contents of training and validation data, the filters, the tokenizer.
+
+        Test sets are not among them, though they are prepared with the rest and filter the training data: one that is
+        named or changed later leaves the model as it is (see `data/test_sets.py`).
+        """
         languages = {"data.src": recipe.data.src, "data.tgt": recipe.data.tgt}
         filters = flatten("data.filter", recipe.data.filter)
-        return filters | flatten("tokenizer", recipe.tokenizer) | languages | fingerprints(recipe.data)
+        return (
+            filters | flatten("tokenizer", recipe.tokenizer) | languages | fingerprints(recipe.data, "train", "valid")
+        )
 
     def run(self, context: Context) -> list[Path]:
         """Fill the folder `data`."""
         from seq2seq.console import say
         from seq2seq.data.preparation import prepare
+        from seq2seq.data.test_sets import note_test_sets
 
         with new_folder(context.folder.data) as partial:
-            prepare(context.recipe.data, context.recipe.tokenizer, partial, say)
-        return [context.folder.data]
+            audit = prepare(context.recipe.data, context.recipe.tokenizer, partial, say)
+            note_test_sets(context.recipe.data, audit, partial)
+        return [path for path in sorted(context.folder.data.iterdir()) if not path.name.startswith("test")]

@@ -41,6 +41,7 @@ class Report(Stage):
 def gather(context: Context) -> RunReport:
     """What the report tells."""
     from seq2seq.bundle import count_weights
+    from seq2seq.data.test_sets import audit_of_test_sets
     from seq2seq.evaluation.attention import AttentionExample
     from seq2seq.evaluation.report import RunReport, TestSetReport
 
@@ -53,6 +54,7 @@ def gather(context: Context) -> RunReport:
         test_sets.append(TestSetReport(name, sources, hypotheses, references, scores, attentions))
     log = [json.loads(line) for line in folder.log.read_text(encoding="utf-8").split("\n") if line]
     audit = json.loads((folder.data / "audit.json").read_text(encoding="utf-8"))
+    audit["test"] = audit_of_test_sets(folder.data)
     facts = _facts(context.manifest, count_weights(folder.model), log)
     text = folder.recipe.read_text(encoding="utf-8")
     return RunReport(recipe.name, recipe.data.src, recipe.data.tgt, facts, text, log, audit, test_sets)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seq2seq.data.sources import fingerprints, references_alone
 from seq2seq.files import new_folder, write_json, write_text
 from seq2seq.pipeline.manifest import Inputs
 from seq2seq.pipeline.stage import Context, Stage, flatten
@@ -34,18 +35,22 @@ class Translate(Stage):
     code_version = 2
 
     def inputs(self, recipe: Recipe) -> Inputs:
-        """How translations are searched for."""
-        return flatten("decoding", recipe.decoding)
+        """How translations are searched for; the contents of the test sets, but for their references."""
+        tests = fingerprints(recipe.data, "test").items()
+        return flatten("decoding", recipe.decoding) | {k: value for k, value in tests if not references_alone(k)}
 
     def run(self, context: Context) -> list[Path]:
         """Fill the folder `translations`."""
         from seq2seq.bundle import load_bundle
+        from seq2seq.console import say
         from seq2seq.data.preparation import PreparedPairs
+        from seq2seq.data.test_sets import update_test_sets
         from seq2seq.decoding.translator import Translator
 
         recipe, folder = context.recipe, context.folder
         write_json(folder.model / "config.json", bundle_config(recipe).model_dump())
         loaded = load_bundle(folder.model, context.processes.device)
+        update_test_sets(recipe.data, (loaded.src_tokenizer, loaded.tgt_tokenizer), folder.data, say)
         translator = Translator(loaded)
         with new_folder(folder.translations) as partial:
             for name in recipe.data.test:
