@@ -13,11 +13,13 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 import torch
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
+from torch.overrides import TorchFunctionMode
 
 from seq2seq import __version__, recipe
 from seq2seq.data.tokenization import PAD, Tokenizer
@@ -28,6 +30,7 @@ from seq2seq.nn.seq2seq import Seq2Seq
 
 FORMAT = 2
 JOINT, SRC, TGT = "tokenizer.json", "tokenizer.src.json", "tokenizer.tgt.json"
+DIFFERENT = "the weights are not those of the model that config.json describes"
 
 
 class BundleConfig(recipe.Config):
@@ -38,7 +41,7 @@ class BundleConfig(recipe.Config):
     name: str
     src: str
     tgt: str
-    max_length: int | None
+    max_length: Annotated[int, Field(gt=0, le=1_000_000)] | None
     """Longest sentence of the training data, in tokens; longer ones are translated in pieces."""
     model: recipe.ModelConfig
     decoding: recipe.DecodingConfig
@@ -98,9 +101,32 @@ def load_bundle(path: str | Path, device: torch.device) -> Bundle:
     config = load_config(folder)
     with _raise_if_damaged(folder):
         tokenizers = load_tokenizers(folder)
+        _compare_sizes(config.model, tokenizers, folder / "model.safetensors")
         model = make_model(config.model, tokenizers)
         load_weights(model, load_file(folder / "model.safetensors"))
     return Bundle(config, model.to(device).eval(), *tokenizers)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves out what only fills tensors, which on the meta device loads a compiler for nothing."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func.__name__.endswith("_") and not func.__name__.endswith("__"):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+def _compare_sizes(config: recipe.ModelConfig, tokenizers: tuple[Tokenizer, Tokenizer], path: Path) -> None:
+    """Before any memory is taken: the sizes that config.json asks for against those in the weights' header."""
+    with torch.device("meta"), _Unfilled():
+        described = {name: list(weight.shape) for name, weight in weights_of(make_model(config, tokenizers)).items()}
+    with safe_open(path, "pt") as file:
+        stored = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - no mapping
+    if described != stored:
+        raise ValueError(DIFFERENT)
 
 
 def count_weights(folder: Path) -> int:
@@ -125,7 +151,7 @@ def load_config(folder: Path) -> BundleConfig:
             raise ValueError("config.json holds no object")
         if content.get("format") != FORMAT:
             raise UserError(
-                f"{folder}: a model of format {content.get('format')}; seq2seq {__version__} reads {FORMAT}"
+                f"{folder}: a model of format {str(content.get('format'))[:20]}; seq2seq {__version__} reads {FORMAT}"
             )
         return BundleConfig.model_validate(content)
 
@@ -135,9 +161,12 @@ def _raise_if_damaged(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, RuntimeError, ValidationError, SafetensorError) as error:
-        raise UserError(
-            f"{folder}: this model is damaged: {str(error).splitlines()[0]}; copy or train it again"
-        ) from None
+        if isinstance(error, ValidationError):
+            first = error.errors(include_input=False)[0]
+            reason = f"config.json, {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        else:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{folder}: this model is damaged: {reason[:300]}; copy or train it again") from None
 
 
 def weights_of(model: Seq2Seq) -> dict[str, torch.Tensor]:
@@ -149,11 +178,14 @@ def load_weights(model: Seq2Seq, weights: dict[str, torch.Tensor]) -> None:
     """Give a model the weights of `weights_of`.
 
     Raises:
-        ValueError: names or shapes differ.
+        ValueError: names or shapes differ, or a weight is not finite.
     """
     own = weights_of(model)
     if own.keys() != weights.keys() or any(own[name].shape != weights[name].shape for name in own):
-        raise ValueError("the weights are not those of the model that config.json describes")
+        raise ValueError(DIFFERENT)
+    for name, weight in weights.items():
+        if not weight.isfinite().all():
+            raise ValueError(f"{name} holds numbers that are not finite (NaN or infinity)")
     with torch.no_grad():
         for name, parameter in own.items():
             parameter.copy_(weights[name])

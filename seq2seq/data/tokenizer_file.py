@@ -60,7 +60,7 @@ def _form(content: Any) -> Form:
 
 
 def _types(part: dict[str, Any]) -> list[str]:
-    steps = next(value for value in part.values() if isinstance(value, list))
+    steps: list[Any] = next((value for value in part.values() if isinstance(value, list)), [])
     return [str(step["type"])[:30] for step in steps]
 
 
