@@ -125,6 +125,22 @@ def test_nothing_overflows_and_no_text_overlaps(browser: Any, page: Path, width:
     assert not faults(browser, page, width, scheme)
 
 
+def test_values_can_be_read_off_a_curve(browser: Any, page: Path) -> None:
+    """By pointer and by keyboard; what is read is what was logged."""
+    shown = browser.new_page(viewport={"width": 1280, "height": 800})
+    shown.goto(page.absolute().as_uri())
+    chart = shown.locator("svg.chart:has(path[data-points])").first
+    chart.hover(position={"x": 60, "y": 60})
+    first = chart.locator("xpath=following-sibling::output").inner_text()
+    assert "training 5" in first and "validation 1" in first
+    chart.focus()
+    shown.keyboard.press("ArrowRight")
+    second = chart.locator("xpath=following-sibling::output").inner_text()
+    steps = [int(text.split(":")[0].removeprefix("at ").replace(",", "")) for text in (first, second)]
+    assert steps[0] % 5000 == 50 and steps[1] - steps[0] == 5000
+    shown.close()
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 def test_a_figure_of_six_panels(browser: Any, tmp_path: Path, width: int) -> None:
     names = ["rnn", "rnn (relu, identity)", "lstm", "gru", "mingru", "minlstm"]

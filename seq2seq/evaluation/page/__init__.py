@@ -48,9 +48,9 @@ def render(template: str, **content: Any) -> str:
     )
     environment.globals["metrics"] = METRICS
     environment.globals["interval_chart"] = interval_chart
-    style = (files(__package__) / "style.css").read_text(encoding="utf-8")
+    style, script = ((files(__package__) / name).read_text(encoding="utf-8") for name in ("style.css", "curves.js"))
     page = environment.get_template(template).render(
-        style=Markup(charts.PALETTE + charts.STYLE + style), faintest=FAINTEST, **content
+        style=Markup(charts.PALETTE + charts.STYLE + style), script=Markup(script), faintest=FAINTEST, **content
     )
     return writable(page)
 
