@@ -1,7 +1,7 @@
 """Small vector charts: curves and bars as SVG, in light and dark, inline in a page or as a file of their own.
 
-Why not a plotting library: curves drawn here have a fifth of the bytes, follows the reader's colour scheme,
-takes the page's fonts and can be asked for its values (docs/report.md has the measurements).
+Why not a plotting library: curves drawn here have a fifth of the bytes, follow the reader's colour scheme, take the
+page's fonts and can be asked for their values (docs/report.md has the measurements).
 """
 
 from __future__ import annotations
