@@ -75,7 +75,7 @@ def recipe_of(seed: int) -> dict[str, Any]:
     drawn: dict[str, Any] = {"name": rng.choice(TEXTS["name"])}
     builtin = {"builtin": "cldr"}
     drawn["data"] = {"src": "en", "tgt": "de", "train": builtin, "valid": builtin, "test": {"a": builtin}}
-    for name in rng.sample(sorted(parts), rng.randint(1, 2)):
+    for name in dict.fromkeys([rng.choice(["model", "training"]), rng.choice(sorted(parts))]):
         drawn[name] = one_path(rng, parts[name].annotation, tuple(parts[name].metadata), name)
     return drawn
 

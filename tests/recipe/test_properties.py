@@ -1,9 +1,8 @@
 """What holds for every recipe that the schema allows."""
 
+import json
 import os
 from pathlib import Path
-
-import yaml
 
 from seq2seq.errors import UserError
 from seq2seq.recipe.file import dump_recipe, load_recipe
@@ -14,9 +13,9 @@ DRAWN = int(os.environ.get("DRAWN_RECIPES", "400"))
 
 def test_a_drawn_recipe_is_refused_by_key_or_the_same_when_written_and_read_again(tmp_path: Path) -> None:
     given, resolved = tmp_path / "recipe.yaml", tmp_path / "resolved.yaml"
-    refused, kinds = 0, set()
+    refused, kinds = 0, set[str]()
     for seed in range(DRAWN):
-        text = yaml.safe_dump(recipe_of(seed), allow_unicode=True)
+        text = json.dumps(recipe_of(seed), ensure_ascii=False)  # JSON is YAML
         given.write_text(text, encoding="utf-8")
         try:
             recipe = load_recipe(given)
@@ -27,4 +26,4 @@ def test_a_drawn_recipe_is_refused_by_key_or_the_same_when_written_and_read_agai
         resolved.write_text(dump_recipe(recipe), encoding="utf-8")
         assert load_recipe(resolved) == recipe, text
         kinds |= {recipe.model.encoder.cell.kind, recipe.model.decoder.attention.kind, recipe.training.schedule.kind}
-    assert DRAWN / 20 < refused < 0.7 * DRAWN and len(kinds) > 7, (refused, kinds)
+    assert 0.05 < refused / DRAWN < 0.6 and len(kinds) > 6, (refused, kinds)
