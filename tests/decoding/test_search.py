@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -172,6 +174,11 @@ def test_model_and_tables_fulfil_the_protocol() -> None:
     logits, state = scorer(sharp_model(1)).step(np.array([[BOS]]), scorer(sharp_model(1)).start([[4, EOS]]))
     assert isinstance(logits, Logits) and isinstance(state, State)
     assert isinstance(tables(1), State) and isinstance(NumpyLogits(np.zeros((1, 1, VOCAB))), Logits)
+
+
+def test_translating_needs_neither_torch_nor_the_schema() -> None:
+    code = "import sys, seq2seq.decoding.translator; sys.exit(bool({'torch', 'pydantic'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("seed", range(5))
