@@ -17,13 +17,20 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "UserError": "errors", "nn": "",
+    "Attention": "api", "Run": "api", "Translation": "decoding.translation", "Translator": "api",
+    "UserError": "errors", "evaluate": "api", "nn": "", "run": "api",
 }  # fmt: skip
 """Public names, and the modules that they are from."""
 __all__ = ["__version__", *sorted(_PUBLIC)]  # noqa: PLE0604
 
 if TYPE_CHECKING:
     from seq2seq import nn as nn
+    from seq2seq.api import Attention as Attention
+    from seq2seq.api import Run as Run
+    from seq2seq.api import Translator as Translator
+    from seq2seq.api import evaluate as evaluate
+    from seq2seq.api import run as run
+    from seq2seq.decoding.translation import Translation as Translation
     from seq2seq.errors import UserError as UserError
 
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 from seq2seq import __version__
-from seq2seq.errors import MissingFile, UserError
-
-if TYPE_CHECKING:
-    from seq2seq.recipe import Recipe
+from seq2seq.errors import UserError
 
 app = typer.Typer(
     name="seq2seq",
@@ -87,28 +81,3 @@ def without_effect(given: dict[str, bool], fix: str) -> None:
     for option, is_given in given.items():
         if is_given:
             raise UserError(f"{option} has no effect on a recipe; {fix}")
-
-
-def load(recipe: str, settings: list[str] | None) -> Recipe:
-    """A recipe from its file, or from the run folder that it left."""
-    from seq2seq.recipe.file import load_recipe
-
-    if not Path(recipe).is_dir():
-        return load_recipe(recipe, settings or [])
-    if not (Path(recipe) / "recipe.yaml").exists():
-        raise UserError(f"{recipe}: not a run folder (it has no recipe.yaml)")
-    return load_recipe(
-        Path(recipe) / "recipe.yaml", [f"output_dir={json.dumps(recipe, ensure_ascii=False)}", *(settings or [])]
-    )
-
-
-@contextlib.contextmanager
-def naming_variables(recipe: str) -> Iterator[None]:
-    """Where data is missing, name the variables by which the recipe would have looked elsewhere."""
-    from seq2seq.recipe.reader import variables_left_to_default
-
-    try:
-        yield
-    except MissingFile as error:
-        examples = [f"{name}=folder seq2seq ..." for name in variables_left_to_default(Path(recipe))]
-        raise UserError("; set what the recipe reads from the environment: ".join([str(error), *examples])) from None

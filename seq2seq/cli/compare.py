@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from seq2seq.cli.app import app, guarded, load
+from seq2seq.cli.app import app, guarded
 from seq2seq.errors import UserError
 
 if TYPE_CHECKING:
@@ -94,11 +94,12 @@ def _runs(systems: Sequence[str]) -> tuple[list[TestSet], Differences]:
     """Run folders: the test sets that all have translated, and what differs in how they were made."""
     from seq2seq.evaluation.compare import differences
     from seq2seq.pipeline.comparison import facts, read_run, read_test_sets
+    from seq2seq.recipe.file import load_recipe
 
     for name in systems:
         if not Path(name).is_dir():
             raise UserError(f"{name}: no run folder; to compare files of translations, add --ref FILE")
-    runs = [read_run(name, load(name, None)) for name in systems]
+    runs = [read_run(name, load_recipe(name)) for name in systems]
     sets = read_test_sets(runs)
     print("note: each run is one training with one random seed: another seed may tell otherwise", file=sys.stderr)
     return sets, differences({name: facts(folder) for name, _, folder in runs})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from seq2seq.cli.app import Device, Force, RecipeFile, Settings, Threads, app, guarded, load, naming_variables
+from seq2seq.cli.app import Device, Force, RecipeFile, Settings, Threads, app, guarded
 from seq2seq.errors import UserError
 
 if TYPE_CHECKING:
@@ -78,9 +78,10 @@ def report(
 def plan(recipe: RecipeFile, settings: Settings = None) -> None:
     """Say which stages would run, and why."""
     from seq2seq.pipeline import Runner
+    from seq2seq.recipe.file import load_recipe, naming_variables
 
     with naming_variables(recipe):
-        runner = Runner(load(recipe, settings))
+        runner = Runner(load_recipe(recipe, settings or ()))
     verdicts = runner.plan() + (runner.plan("export")[-1:] if runner.recipe.export else [])
     for verdict in verdicts:
         print(f"{verdict.stage:<10} {'runs:' if verdict.reasons else 'fresh'} {'; '.join(verdict.reasons)}".rstrip())
@@ -95,8 +96,9 @@ def validate(recipe: RecipeFile, settings: Settings = None) -> None:
     """Check a recipe, read its data files to the end (a data set of a hub is not fetched), and show what is in them."""
     from seq2seq.data.reading import inspect
     from seq2seq.pipeline.runner import inputs_of
+    from seq2seq.recipe.file import load_recipe, naming_variables
 
-    loaded = load(recipe, settings)
+    loaded = load_recipe(recipe, settings or ())
     with naming_variables(recipe):
         inputs_of(loaded)
     lines: list[str] = []
@@ -130,7 +132,9 @@ def run_until(
     Args:
         stage: `run` is up to `report`, and `export` where the recipe has that.
     """
-    loaded = load(recipe, settings)
+    from seq2seq.recipe.file import load_recipe, naming_variables
+
+    loaded = load_recipe(recipe, settings or ())
     from seq2seq.device import set_up
     from seq2seq.distributed import Processes
     from seq2seq.pipeline import Runner

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.app import Device, RecipeFile, Settings, Threads, app, guarded, load
+from seq2seq.cli.app import Device, RecipeFile, Settings, Threads, app, guarded
 from seq2seq.errors import UserError
 
 
@@ -58,9 +58,10 @@ def verify_resume(
     """Train straight and interrupted; compare every weight and log record. Keep it short: training.max_steps=100."""
     import tempfile
 
+    from seq2seq.recipe.file import load_recipe
     from seq2seq.training import verification
 
-    load(recipe, settings)
+    load_recipe(recipe, settings or ())
     with tempfile.TemporaryDirectory() as folder:
         options = ["--device", device, *(["--threads", str(threads)] if threads else [])]
         found = verification.verify_resume([recipe, *(settings or []), *options], Path(folder), kills, seed)

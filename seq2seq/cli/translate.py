@@ -73,15 +73,14 @@ def translate(
 
     from seq2seq.decoding.ensemble import ensemble_of
     from seq2seq.decoding.streams import lines_of, opened, write_jsonl, write_text
-    from seq2seq.decoding.translator import Translator
+    from seq2seq.decoding.translator import Translator, check_n_best
 
     names = [run, *(ensemble or [])]
     models = _load(names, precision, device, threads)
     loaded = ensemble_of(models, names, weight or []) if ensemble else models[0]
     short = [] if beam_size is None else [f"decoding.beam_size={beam_size}"]
     config = _configured(loaded.config.decoding, [*short, *(settings or [])])
-    if n_best > config.beam_size and config.sampling is None:
-        raise UserError(f"--n-best {n_best}: the beam holds {config.beam_size}; add decoding.beam_size={n_best}")
+    check_n_best(n_best, config)
     translator, write = Translator(loaded, config, batch_size), write_text if format == "text" else write_jsonl
     with opened(input, output) as (source, target):
         if source.isatty():

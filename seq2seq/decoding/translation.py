@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from seq2seq import notebook
 from seq2seq.data.tokenization import Tokenizer
 
 
@@ -40,6 +41,14 @@ class Translation:
     def text(self) -> str:
         """The best translation."""
         return self.candidates[0].text
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the source above its candidates."""
+        rows = [(candidate.text, candidate.score) for candidate in self.candidates]
+        return notebook.table((self.source, "score"), rows)
 
 
 def cut(tokens: list[int], tokenizer: Tokenizer, limit: int) -> Iterator[list[int]]:

@@ -132,3 +132,11 @@ def _prefix_tokens(prefix: str, tokenizer: Tokenizer) -> list[int]:
         unknown = ", ".join(map(repr, tokenizer.unknown(prefix)))
         raise UserError(f"decoding.prefix: the model's vocabulary has no token for {unknown}; use other words")
     return tokens
+
+
+def check_n_best(n_best: int, config: DecodingConfig) -> None:
+    """Raises UserError where a search cannot give so many translations of a sentence."""
+    if n_best < 1:
+        raise UserError(f"n_best {n_best}: must be 1 or more")
+    if n_best > config.beam_size and config.sampling is None:
+        raise UserError(f"n_best {n_best}: the beam holds {config.beam_size}; set decoding.beam_size={n_best} or more")

@@ -2,31 +2,69 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seq2seq.errors import UserError
+from seq2seq.errors import MissingFile, UserError
 from seq2seq.recipe import AnyCell, Config, DecodingConfig, Recipe, StackConfig
 from seq2seq.recipe.errors import checked, dotted
-from seq2seq.recipe.reader import MAX_DEPTH, KeyPath, Place, Source, read_file, shown, shown_text, write_yaml
+from seq2seq.recipe.reader import (
+    MAX_DEPTH,
+    KeyPath,
+    Place,
+    Source,
+    read_file,
+    shown,
+    shown_text,
+    variables_left_to_default,
+    write_yaml,
+)
 
 
-def load_recipe(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Recipe:
+def load_recipe(recipe: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe.
 
     Args:
-        path: the YAML file.
+        recipe: a YAML file; a run folder, which holds its recipe; or the recipe's keys, whose paths count from the
+            current folder.
         overrides: `key.path=value` settings from the command line, each value in YAML.
 
     Raises:
         UserError: the file cannot be read, is not YAML, or does not fit the schema; one line for each fault.
     """
-    source = read_file(Path(path))
+    if isinstance(recipe, Mapping):
+        source, folder = Source(Path("recipe"), copy.deepcopy(dict(recipe))), Path.cwd()
+    elif Path(recipe).is_dir():
+        source, folder = _of_run_folder(Path(recipe)), Path(recipe).resolve()
+    else:
+        source, folder = read_file(Path(recipe)), Path(recipe).resolve().parent
     for i, override in enumerate(overrides):
         _override(source, override, i)
-    return _with_absolute_paths(checked(Recipe, source), Path(path).resolve().parent)
+    return _with_absolute_paths(checked(Recipe, source), folder)
+
+
+@contextlib.contextmanager
+def naming_variables(recipe: str | Path | Mapping[str, Any]) -> Iterator[None]:
+    """Where data is missing, name the variables by which the recipe would have looked elsewhere."""
+    try:
+        yield
+    except MissingFile as error:
+        names = [] if isinstance(recipe, Mapping) else variables_left_to_default(Path(recipe))
+        examples = [f"{name}=folder seq2seq ..." for name in names]
+        raise UserError("; set what the recipe reads from the environment: ".join([str(error), *examples])) from None
+
+
+def _of_run_folder(folder: Path) -> Source:
+    if not (folder / "recipe.yaml").exists():
+        raise UserError(f"{folder}: not a run folder (it has no recipe.yaml)")
+    source = read_file(folder / "recipe.yaml")
+    source.data["output_dir"] = str(folder)  # it may have been moved
+    source.forget(("output_dir",))
+    return source
 
 
 def read_cell(text: str, place: str) -> AnyCell:
@@ -49,21 +87,30 @@ class _Decoding(Config):
     decoding: DecodingConfig
 
 
-def override_decoding(config: DecodingConfig, overrides: Sequence[str]) -> DecodingConfig:
-    """A trained model's `decoding` with `decoding.KEY=value` settings from the command line.
+def override_decoding(config: DecodingConfig, overrides: Sequence[str] | Mapping[str, Any]) -> DecodingConfig:
+    """A trained model's `decoding` with some of its keys changed.
+
+    Args:
+        overrides: `decoding.KEY=value` settings from the command line; or keys and values, from Python.
 
     Raises:
         UserError: they are none of `decoding`, or do not fit the schema.
     """
     source = Source(Path("decoding"))
     source.data = {"decoding": config.model_dump()}
-    for i, override in enumerate(overrides):
-        if not override.startswith("decoding."):
-            raise UserError(f"{shown_text(override)}: of a trained model only keys of decoding can be set, as in "
-                            "decoding.beam_size=10; to train another, name the recipe's YAML file")  # fmt: skip
-        _override(source, override, i)
-    penalty = any(override.startswith("decoding.length_penalty") for override in overrides)
-    if source.data["decoding"]["beam_size"] == 1 and not penalty:  # the recipe's has no effect any more
+    if isinstance(overrides, Mapping):
+        keys = list(overrides)
+        for key, value in overrides.items():
+            source.data["decoding"][key] = copy.deepcopy(value)
+            source.places["decoding", key] = Place(0, f"{key}={shown(value)}")
+    else:
+        keys = [override.removeprefix("decoding.").partition("=")[0].partition(".")[0] for override in overrides]
+        for i, override in enumerate(overrides):
+            if not override.startswith("decoding."):
+                raise UserError(f"{shown_text(override)}: of a trained model only keys of decoding can be set, as in "
+                                "decoding.beam_size=10; to train another, name the recipe's YAML file")  # fmt: skip
+            _override(source, override, i)
+    if source.data["decoding"]["beam_size"] == 1 and "length_penalty" not in keys:  # it has no effect any more
         source.data["decoding"]["length_penalty"] = {"kind": "none"}
     return checked(_Decoding, source).decoding
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
@@ -26,7 +27,10 @@ class StopRequest:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Take note of the signals while the block lasts."""
+        """Take note of the signals while the block lasts; in a thread, which gets none, there is nothing to note."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
 
         def call(number: int, frame: FrameType | None) -> None:
             self._note()
