@@ -28,6 +28,8 @@ NEVER_WRITTEN = [PAD, BOS, UNK]
 def exportable(model: Seq2Seq) -> Seq2Seq:
     """A copy on the CPU, in fp32, whose encoder runs over time in a form that graphs can hold."""
     model = copy.deepcopy(model).cpu().float().eval().requires_grad_(False)
+    # Untied: a weight that is looked up in too is not quantized.
+    model.output.weight = nn.Parameter(model.output.weight.detach().clone(), requires_grad=False)
     for module in list(model.modules()):
         if isinstance(module, Layer):
             _undo_weight_dropout(module.cell)
@@ -122,5 +124,7 @@ class StepGraph(nn.Module):
         best, places = torch.topk(best.masked_fill(never, -torch.inf), count, -1)
         _, carried = named_parts(memory, following)
         look = () if following.attention is None else (following.attention.clone(),)
-        normalizer = torch.logsumexp(logits, -1)
+        normalizer = (
+            logits[..., 0] - torch.log_softmax(logits, -1)[..., 0]
+        )  # as log sum exp, which ONNX Runtime has slow
         return logits, normalizer, best, words.gather(-1, places), *carried.values(), *look

@@ -13,7 +13,7 @@ from seq2seq.runtime import Translator, load_exported
 from tests.command_line import seq2seq
 from tests.toy import toy_recipe
 
-pytest.importorskip("onnxscript", reason="needs the extra [onnx]")
+onnx = pytest.importorskip("onnx", reason="needs the extra [onnx]")
 SOURCE = "one two three\n\nfour five six seven  eight\nnine unseen\n" + "one " * 90 + "\n"
 
 
@@ -63,6 +63,13 @@ def test_torch_is_never_imported(folders: tuple[Path, Path], command: list[str])
 def test_int8_translates_every_line(folders: tuple[Path, Path]) -> None:
     done = stdin(SOURCE, "-m", "seq2seq.runtime", str(folders[1]), "--precision", "int8")
     assert done.returncode == 0 and len(done.stdout.splitlines()) == len(SOURCE.splitlines())
+
+
+def test_int8_leaves_no_weight_of_a_product_in_fp32(folders: tuple[Path, Path]) -> None:
+    graph = onnx.load(folders[1] / "step.int8.onnx").graph
+    weights = {tensor.name for tensor in graph.initializer}
+    products = [node for node in graph.node if node.op_type == "MatMul"]
+    assert products and not any(weights & set(node.input) for node in products)  # those left are the attention's
 
 
 def test_a_translation_does_not_depend_on_its_batch(folders: tuple[Path, Path]) -> None:
