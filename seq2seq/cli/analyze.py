@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from seq2seq.cli.app import app, guarded
+from seq2seq.cli.app import Settings, app, guarded, load, naming_variables
 from seq2seq.errors import UserError
 
-analyze = typer.Typer(help="Look inside recurrent cells.", no_args_is_help=True)
+analyze = typer.Typer(help="Look inside recurrent cells and models.", no_args_is_help=True)
 app.add_typer(analyze, name="analyze")
 
 
 @analyze.command()
 @guarded
 def gradients(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="[RECIPE]", help="A recipe or run folder: its layers' gradients at first.")
+    ] = None,
+    settings: Settings = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The layers' gradients as JSON.")] = False,
     cell: Annotated[
         list[str] | None,
         typer.Option(
@@ -29,7 +35,17 @@ def gradients(
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
-    """How gradients fade or grow through time in each cell, and over how many words it can recall one."""
+    """Of a recipe: the gradient that reaches each layer at the first step, before training.
+
+    Without one: how gradients fade or grow through time in each cell, and over how many words it can recall one.
+    """
+    if recipe is not None:
+        if cell:
+            raise UserError("--cell has no effect on a recipe; set model.encoder.cell and model.decoder.cell")
+        _print_layers(recipe, settings, as_json, threads)
+        return
+    if as_json:
+        raise UserError("--json is for the layers of a RECIPE; the study of cells writes gradients.json")
     from seq2seq.analysis import gradient_flow
     from seq2seq.analysis.plots import gradient_figure
     from seq2seq.device import set_up
@@ -37,7 +53,7 @@ def gradients(
     from seq2seq.recipe.file import read_cell
 
     set_up("cpu", threads)
-    settings = gradient_flow.Settings(hidden_size=hidden_size, steps=steps, seed=seed)
+    chosen = gradient_flow.Settings(hidden_size=hidden_size, steps=steps, seed=seed)
     cells = cell or gradient_flow.DEFAULT_CELLS
     for text in cells:
         read_cell(text, f"--cell {text}")
@@ -45,7 +61,36 @@ def gradients(
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--output {output}: {error.strerror}; name a folder that can be made") from None
-    study = gradient_flow.study(cells, settings, lambda done: print(gradient_flow.summary(done), flush=True))
+    study = gradient_flow.study(cells, chosen, lambda done: print(gradient_flow.summary(done), flush=True))
     write_json(output / "gradients.json", study)
     write_text(output / "gradients.svg", gradient_figure(study))
     print(f"written: {output / 'gradients.json'}, {output / 'gradients.svg'}")
+
+
+def _print_layers(recipe: str, settings: list[str] | None, as_json: bool, threads: int) -> None:
+    """Each layer's gradient norm, and its share of the median of the others; which layers starve."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from seq2seq.device import set_up
+    from seq2seq.distributed import Processes
+    from seq2seq.pipeline import Pipeline
+    from seq2seq.stages import Runner
+    from seq2seq.training.gradients import share_of_median, warnings_of
+
+    processes = Processes.join(set_up("cpu", threads))
+    with naming_variables(recipe):
+        norms = Runner(Pipeline(load(recipe, settings)), processes).first_gradients()
+    shares, warnings = share_of_median(norms), warnings_of(norms)
+    if as_json:
+        layers = [{"layer": name, "norm": norms[name], "share_of_median": shares[name]} for name in norms]
+        print(json.dumps({"layers": layers, "warnings": list(warnings.values())}, indent=2))
+        return
+    table = Table("layer", "gradient norm", "of the others' median", "", title="first step, before clipping")
+    for name, norm in norms.items():
+        table.add_row(name, f"{norm:.2e}", f"{shares[name]:.3g}", "starves" if name in warnings else "")
+    Console().print(table)
+    for warning in warnings.values():
+        print(f"warning: {warning}")
+    if not warnings:
+        print("no layer starves: none is 100 times below the median of the others")

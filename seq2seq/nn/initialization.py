@@ -28,8 +28,12 @@ def initialize(model: nn.Module, config: recipe.Initializer | None) -> None:
 
 
 @torch.no_grad()
-def fill(weight: Tensor | None, config: recipe.Initializer, hidden_size: int) -> None:
-    """Fill a weight [gates * hidden, inputs] or bias [gates * hidden] as a recipe says; None: do nothing."""
+def fill(weight: Tensor | None, config: recipe.KernelInitializer, hidden_size: int, scale: float = 1.0) -> None:
+    """Fill a weight [gates * hidden, inputs] or bias [gates * hidden] as a recipe says; None: do nothing.
+
+    Args:
+        scale: a cell's `kernel_scale`, for the kind variance_preserving.
+    """
     if weight is None or weight.numel() == 0:
         return
     if isinstance(config, recipe.UniformInitializerConfig):
@@ -39,6 +43,9 @@ def fill(weight: Tensor | None, config: recipe.Initializer, hidden_size: int) ->
         nn.init.normal_(weight, 0, config.deviation)
     elif isinstance(config, recipe.VarianceScalingInitializerConfig):
         _scale_variance(weight if weight.dim() > 1 else weight.unsqueeze(1), config)
+    elif isinstance(config, recipe.VariancePreservingInitializerConfig):
+        bound = math.sqrt(3 * scale / weight.shape[-1])
+        nn.init.uniform_(weight, -bound, bound)
     elif config.kind == "zeros":
         nn.init.zeros_(weight)
     elif config.kind == "ones":

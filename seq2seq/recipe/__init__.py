@@ -31,6 +31,7 @@ from seq2seq.recipe.cells import (
     ElementwiseConfig,
     GruConfig,
     Initializer,
+    KernelInitializer,
     LstmConfig,
     MaxNormConfig,
     MinGruConfig,
@@ -44,6 +45,7 @@ from seq2seq.recipe.cells import (
     SsruConfig,
     TransitionGruConfig,
     UniformInitializerConfig,
+    VariancePreservingInitializerConfig,
     VarianceScalingInitializerConfig,
 )
 from seq2seq.recipe.data import (

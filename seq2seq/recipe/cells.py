@@ -59,6 +59,24 @@ _Initializer = Annotated[
 Initializer = Annotated[_Initializer, named(_Initializer)]
 
 
+class VariancePreservingInitializerConfig(Config):
+    """Uniform with mean 0 and variance scale/inputs, the scale measured for each cell so that neither the outputs nor
+    the gradient fade through a stack of layers (docs/initialization.md)."""
+
+    kind: Literal["variance_preserving"]
+
+
+_KernelInitializer = Annotated[
+    VariancePreservingInitializerConfig
+    | PlainInitializerConfig
+    | UniformInitializerConfig
+    | NormalInitializerConfig
+    | VarianceScalingInitializerConfig,
+    Field(discriminator="kind"),
+]
+KernelInitializer = Annotated[_KernelInitializer, named(_KernelInitializer)]
+
+
 class RegularizerConfig(Config):
     """Added to the loss of each update: l1 * sum |w| + l2 * sum w^2."""
 
@@ -96,9 +114,9 @@ class CellConfig(Config):
 
     use_bias: bool = True
     """Whether there is a b at all."""
-    kernel_initializer: Initializer = UniformInitializerConfig(kind="uniform")
+    kernel_initializer: KernelInitializer = VariancePreservingInitializerConfig(kind="variance_preserving")
     """What W_x begins with."""
-    recurrent_initializer: Initializer = UniformInitializerConfig(kind="uniform")
+    recurrent_initializer: Initializer = PlainInitializerConfig(kind="orthogonal")
     """What W_h begins with."""
     bias_initializer: Initializer = PlainInitializerConfig(kind="zeros")
     """What b begins with."""
@@ -193,6 +211,9 @@ class TransitionGruConfig(CellConfig):
 
 class ElementwiseConfig(CellConfig):
     """Cells without a product of the last state: what acts on W_h has nothing to act on."""
+
+    recurrent_initializer: Initializer = UniformInitializerConfig(kind="uniform")  # as the first models' files say
+    """Of no effect: there is no W_h."""
 
     @property
     def recurs(self) -> bool:

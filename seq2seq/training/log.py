@@ -9,6 +9,7 @@ from typing import Any
 
 from seq2seq.console import say
 from seq2seq.files import raise_if_disk_full, write_text
+from seq2seq.training.gradients import warnings_of
 from seq2seq.training.state import State, Window
 
 SHOWN = ("loss", "perplexity", "accuracy", "bleu", "chrf", "ter")
@@ -25,6 +26,7 @@ class TrainingLog:
     def __init__(self, path: Path, writes: bool = True) -> None:
         self.path, self.writes = path, writes
         self.lines: list[str] = []
+        self._starved: set[str] = set()
 
     def restore(self, lines: list[str]) -> None:
         """Let the file hold these lines, those of the checkpoint that training goes on from, and no others."""
@@ -32,15 +34,26 @@ class TrainingLog:
         if self.writes:
             write_text(self.path, "".join(line + "\n" for line in lines))
 
-    def train(self, position: dict[str, float], state: State, learning_rate: float, gradient_norm: float) -> None:
-        """Record the steps since the last record."""
+    def train(
+        self, position: dict[str, float], state: State, learning_rate: float, gradient_norms: dict[str, float]
+    ) -> None:
+        """Record the steps since the last record; say which layers starve of gradient, of each once.
+
+        Args:
+            gradient_norms: of each layer, in the last of the steps.
+        """
+        for layer, warning in warnings_of(gradient_norms).items():
+            if layer not in self._starved:
+                say(f"warning: step {state.step}: {warning}")
+            self._starved.add(layer)
         self._write(
             {
                 "kind": "train",
                 **position,
                 **_means(state.window),
                 "learning_rate": learning_rate,
-                "gradient_norm": gradient_norm,
+                "gradient_norm": math.hypot(*gradient_norms.values()),
+                "gradient_norms": {layer: float(f"{norm:.3g}") for layer, norm in gradient_norms.items()},
                 "tokens_per_second": round(state.window.tokens / state.window.seconds),
                 "loading": round(state.window.loading / state.window.seconds, 5),
                 "seconds": round(state.seconds, 2),

@@ -25,6 +25,7 @@ from seq2seq.nn.regularization import constrain
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.training.batch_loader import BatchLoader
 from seq2seq.training.checkpoint import Checkpoints, pack, unpack
+from seq2seq.training.gradients import gradient_norms
 from seq2seq.training.health import warnings_of
 from seq2seq.training.interruption import Interrupted, StopRequest
 from seq2seq.training.log import TrainingLog
@@ -121,6 +122,13 @@ class Trainer:
             UserError: their checkpoint is damaged.
         """
         return self.checkpoints.best_weights(self.state.ranking[0][1])
+
+    def first_gradients(self) -> dict[str, float]:
+        """Each layer's gradient norm at the first step, which is not made."""
+        self.model.train()
+        self._seed_step()
+        self._backward(self.loader.take(0, 0, self.processes))
+        return gradient_norms(self.model)
 
     # --- a step ---
 
@@ -220,8 +228,14 @@ class Trainer:
 
     def _log_if_due(self) -> None:
         if self.plan.log_due(self.state):
-            self.log.train(self.plan.position(self.state), self.state, self.learning_rate, self.gradient_norm)
+            self.log.train(self.plan.position(self.state), self.state, self.learning_rate, self._gradient_norms())
             self.state.window = Window()
+
+    def _gradient_norms(self) -> dict[str, float]:
+        """Of each layer, in the step that is done, before clipping."""
+        norms = gradient_norms(self.model)
+        clipped = math.hypot(*norms.values())
+        return {layer: norm * self.gradient_norm / clipped for layer, norm in norms.items()} if clipped else norms
 
     def _validate(self) -> None:
         if not self.state.tokens:  # every step so far was skipped

@@ -37,6 +37,9 @@ class Cell(nn.Module):
 
     states = 1
     """Tensors of a state."""
+    kernel_scale = 1.0
+    """Variance of x_t W_x at first, by that of x_t: as large as a stack needs for its outputs and its gradient to stay
+    of a size from layer to layer (measured: docs/initialization.md)."""
     recurrent_kernel: Tensor
     fused = False
     """Whether `sequence` computes all steps at once."""
@@ -51,7 +54,7 @@ class Cell(nn.Module):
             self.recurrent_kernel = nn.Parameter(torch.empty(gates * hidden_size, hidden_size))
             fill(self.recurrent_kernel, config.recurrent_initializer, hidden_size)
         self.bias = nn.Parameter(torch.empty(gates * hidden_size)) if config.use_bias else None
-        fill(self.kernel, config.kernel_initializer, hidden_size)
+        fill(self.kernel, config.kernel_initializer, hidden_size, self.kernel_scale)
         fill(self.bias, config.bias_initializer, hidden_size)
 
     def project(self, x: Float[Tensor, "*rows input"]) -> Float[Tensor, "*rows gates"]:

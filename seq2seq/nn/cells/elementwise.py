@@ -88,6 +88,7 @@ class SruCell(ElementwiseCell):
     h_t = r * c_t + (1 - r) * x_t, with x_t W' for x_t where the sizes differ
     """
 
+    kernel_scale = 3.75
     states = 2
 
     def __init__(self, config: recipe.SruConfig, input_size: int, hidden_size: int) -> None:
@@ -128,6 +129,7 @@ class SsruCell(ElementwiseCell):
     f = sigma(x_t W_f + b_f); c_t = f * c_{t-1} + (1 - f) * (x_t W + b); h_t = relu(c_t)
     """
 
+    kernel_scale = 3.5
     states = 2
 
     def __init__(self, config: recipe.SsruConfig, input_size: int, hidden_size: int) -> None:
@@ -148,6 +150,8 @@ class MinGruCell(ElementwiseCell):
     The paper's z is 1 - z here: as in this project's other GRUs, z keeps the old state.
     """
 
+    kernel_scale = 1.5
+
     def __init__(self, config: recipe.MinGruConfig, input_size: int, hidden_size: int) -> None:
         super().__init__(config, input_size, hidden_size, gates=2)
 
@@ -161,6 +165,8 @@ class MinLstmCell(ElementwiseCell):
 
     f, i = sigma(x_t W_f + b_f), sigma(x_t W_i + b_i); f' = f / (f + i), i' = i / (f + i)
     """
+
+    kernel_scale = 1.5
 
     def __init__(self, config: recipe.MinLstmConfig, input_size: int, hidden_size: int) -> None:
         super().__init__(config, input_size, hidden_size, gates=3)

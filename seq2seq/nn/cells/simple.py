@@ -10,7 +10,11 @@ from seq2seq.nn.cells.base import ACTIVATIONS, Cell, Mask, State, torch_biases
 class SimpleCell(Cell):
     """Simple RNN (Elman 1990): h_t = act(x_t W_x + h_{t-1} W_h + b)."""
 
+    kernel_scale = 0.5
+
     def __init__(self, config: recipe.RnnConfig, input_size: int, hidden_size: int) -> None:
+        if config.activation in ("relu", "gelu", "silu"):  # they let half of the variance through, or less
+            self.kernel_scale = 1.0 if config.activation == "relu" else 2.0
         super().__init__(config, input_size, hidden_size)
         self.activation = ACTIVATIONS[config.activation]
         self.kernels = {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}
