@@ -21,11 +21,7 @@ RECIPE = """\
 name: {name}
 output_dir: {output}
 seed: {seed}
-data:
-  src: en
-  tgt: ko
-  train: {{builtin: cldr, pairs: 20000}}
-  valid: {{builtin: cldr, pairs: 300}}
+data: {data}
 tokenizer: {{kind: bpe, vocab_size: 2000}}
 model:
   embedding: {{size: 128, tie: all}}
@@ -37,11 +33,13 @@ training:
   max_steps: {steps}
   validate_every: {steps}
 """
+BUILTIN = "{src: en, tgt: ko, train: {builtin: cldr, pairs: 20000}, valid: {builtin: cldr, pairs: 300}}"
 SCHEMES = {
     "old": "{{kind: {kind}, kernel_initializer: uniform, recurrent_initializer: uniform}}",
+    "scale 1": "{{kind: {kind}, kernel_initializer: {{kind: variance_scaling, distribution: uniform}}}}",
     "new": "{{kind: {kind}, kernel_initializer: variance_preserving, recurrent_initializer: orthogonal}}",
 }
-"""Both of 1/sqrt(hidden size), as torch's layers; and the default."""
+"""Both of 1/sqrt(hidden size), as torch's; kernels of variance 1/inputs, and the default, with orthogonal W_h."""
 
 
 def main() -> None:
@@ -51,24 +49,33 @@ def main() -> None:
     parser.add_argument("--cells", nargs="+", default=["rnn", "lstm", "gru"])
     parser.add_argument("--depths", nargs="+", type=int, default=[1, 2, 3, 4])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument(
+        "--multi30k", type=Path, help="folder of train.en, train.de, val.en, val.de; else built-in data"
+    )
     parser.add_argument("--steps", type=int, default=400)
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
+    data = BUILTIN
+    if arguments.multi30k is not None:
+        files = [
+            json.dumps({"files": f"{arguments.multi30k.resolve()}/{split}.{{lang}}"}) for split in ("train", "val")
+        ]
+        data = f"{{src: en, tgt: de, train: {files[0]}, valid: {files[1]}}}"
     trained: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
     for seed, depth, kind, scheme in itertools.product(arguments.seeds, arguments.depths, arguments.cells, SCHEMES):
-        result = train(arguments.output, kind, depth, scheme, seed, arguments.steps)
+        result = train(arguments.output, data, kind, depth, scheme, seed, arguments.steps)
         trained.setdefault((kind, depth, scheme), []).append(result)
         print(f"{kind} {depth} {scheme} seed {seed}: BLEU {result['bleu']:.1f}", file=sys.stderr, flush=True)
     print(table(trained))
 
 
-def train(output: Path, kind: str, depth: int, scheme: str, seed: int, steps: int) -> dict[str, Any]:
+def train(output: Path, data: str, kind: str, depth: int, scheme: str, seed: int, steps: int) -> dict[str, Any]:
     """Train one model, unless it is trained: its validation BLEU, and each layer's gradient norm at the first step."""
-    name = f"{kind}-{depth}-{scheme}-{seed}-{steps}"
+    name = f"{kind}-{depth}-{scheme}-{seed}-{steps}".replace(" ", "-")
     recipe = output / f"{name}.yaml"
     cell = SCHEMES[scheme].format(kind=kind)
     recipe.write_text(
-        RECIPE.format(name=name, output=output / name, seed=seed, cell=cell, depth=depth, steps=steps),
+        RECIPE.format(name=name, output=output / name, data=data, seed=seed, cell=cell, depth=depth, steps=steps),
         encoding="utf-8",
     )
     command = [sys.executable, "-m", "seq2seq", "train", str(recipe), "--device", "cpu", "--threads", "1"]
@@ -82,9 +89,10 @@ def train(output: Path, kind: str, depth: int, scheme: str, seed: int, steps: in
 
 def table(trained: dict[tuple[str, int, str], list[dict[str, Any]]]) -> str:
     """A row for each cell and depth: BLEU of each seed, and what reaches the lowest encoder layer and the attention."""
+    columns = "BLEU", "encoder", "attention"
     lines = [
-        "| cell | layers | BLEU old | BLEU new | encoder layer 1, old | new | attention, old | new |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| cell | layers | {' | '.join(f'{what} {s}' for what in columns for s in SCHEMES)} |",
+        "|---" * (2 + 3 * len(SCHEMES)) + "|",
     ]
     for kind, depth in dict.fromkeys((kind, depth) for kind, depth, _ in trained):
         results = [trained[kind, depth, scheme] for scheme in SCHEMES]

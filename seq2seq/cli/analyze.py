@@ -74,13 +74,15 @@ def _print_layers(recipe: str, settings: list[str] | None, as_json: bool, thread
 
     from seq2seq.device import set_up
     from seq2seq.distributed import Processes
-    from seq2seq.pipeline import Pipeline
-    from seq2seq.stages import Runner
+    from seq2seq.pipeline import Runner
+    from seq2seq.pipeline.trainer import make_trainer
     from seq2seq.training.gradients import share_of_median, warnings_of
 
     processes = Processes.join(set_up("cpu", threads))
     with naming_variables(recipe):
-        norms = Runner(Pipeline(load(recipe, settings)), processes).first_gradients()
+        runner = Runner(load(recipe, settings))
+        runner.run("prepare", processes)
+    norms = make_trainer(runner.context(processes)).first_gradients()
     shares, warnings = share_of_median(norms), warnings_of(norms)
     if as_json:
         layers = [{"layer": name, "norm": norms[name], "share_of_median": shares[name]} for name in norms]

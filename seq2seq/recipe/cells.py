@@ -60,8 +60,8 @@ Initializer = Annotated[_Initializer, named(_Initializer)]
 
 
 class VariancePreservingInitializerConfig(Config):
-    """Uniform with mean 0 and variance scale/inputs, the scale measured for each cell so that neither the outputs nor
-    the gradient fade through a stack of layers (docs/initialization.md)."""
+    """Uniform with mean 0 and variance scale/inputs, the scale measured for each cell so that outputs and
+    gradient live on through a stack of layers, and through time (docs/initialization.md)."""
 
     kind: Literal["variance_preserving"]
 

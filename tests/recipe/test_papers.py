@@ -9,13 +9,16 @@ import torch
 
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.recipe.file import load_recipe
+from seq2seq.training.gradients import gradient_norms, starved
 
 PAPERS = sorted((Path(__file__).parents[2] / "recipes" / "papers").glob("*.yaml"))
 
 
 def papers_training(path: Path) -> list[str]:
     """The settings that the recipe's header names."""
-    header = re.search(r"# The paper's training, as settings for the command line:\n((?:#   .*\n)+)", path.read_text(encoding="utf-8"))
+    header = re.search(
+        r"# The paper's training, as settings for the command line:\n((?:#   .*\n)+)", path.read_text(encoding="utf-8")
+    )
     assert header is not None
     return shlex.split(header[1].replace("#   ", ""))
 
@@ -29,8 +32,6 @@ def test_each_is_valid_with_either_training(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
 def test_no_layer_starves_of_gradient_at_first(path: Path) -> None:
-    from seq2seq.training.gradients import gradient_norms, starved
-
     torch.manual_seed(1)
     model = Seq2Seq(load_recipe(path, []).model, 200, 200, 0)
     src, tgt = torch.randint(4, 200, (8, 10)), torch.randint(4, 200, (8, 10))

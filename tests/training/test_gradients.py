@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from seq2seq.pipeline import Pipeline
-from seq2seq.stages import Runner
+from seq2seq.pipeline import Runner
 from seq2seq.training import gradients
 from tests.command_line import seq2seq
 from tests.toy import toy_recipe, write_toy
@@ -58,7 +57,7 @@ def test_starved(norms: dict[str, float], expected: list[str]) -> None:
 
 
 def warned(folder: Path, capsys: pytest.CaptureFixture[str], *settings: str) -> str:
-    Runner(Pipeline(toy_recipe(folder, "training.max_steps=6", *settings))).run("train")
+    Runner(toy_recipe(folder, "training.max_steps=6", *settings)).run("train")
     return capsys.readouterr().err
 
 

@@ -38,8 +38,8 @@ class Cell(nn.Module):
     states = 1
     """Tensors of a state."""
     kernel_scale = 1.0
-    """Variance of x_t W_x at first, by that of x_t: as large as a stack needs for its outputs and its gradient to stay
-    of a size from layer to layer (measured: docs/initialization.md)."""
+    """Variance of x_t W_x at first, by that of x_t: such that outputs and gradient live on through a stack of layers,
+    and through time (measured: docs/initialization.md)."""
     recurrent_kernel: Tensor
     fused = False
     """Whether `sequence` computes all steps at once."""

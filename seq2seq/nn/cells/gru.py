@@ -26,7 +26,7 @@ class GruCell(Cell):
         self, config: recipe.GruConfig | recipe.TransitionGruConfig, input_size: int, hidden_size: int
     ) -> None:
         if isinstance(config, recipe.TransitionGruConfig):
-            self.kernel_scale = 9.0  # each step without an input makes the state smaller
+            self.kernel_scale = 4.5  # each step without an input makes the state smaller
         super().__init__(config, input_size, hidden_size, gates=3)
         self.activation = ACTIVATIONS[config.activation]
         self.gate = ACTIVATIONS[config.recurrent_activation]

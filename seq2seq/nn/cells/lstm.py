@@ -20,12 +20,12 @@ class LstmCell(Cell):
     """
 
     states = 2
-    kernel_scale = 5.0
+    kernel_scale = 2.0
 
     def __init__(self, config: recipe.LstmConfig, input_size: int, hidden_size: int) -> None:
         self.coupled = config.coupled
         if self.coupled:
-            self.kernel_scale = 12.0  # i = 1 - f: at first the forget gate's bias holds the input back
+            self.kernel_scale = 6.0  # i = 1 - f: at first the forget gate's bias holds the input back
         gates = 3 if config.coupled else 4  # i, f, g, o; coupled: f, g, o
         super().__init__(config, input_size, hidden_size, gates)
         self.activation = ACTIVATIONS[config.activation]

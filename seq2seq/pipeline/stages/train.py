@@ -25,7 +25,7 @@ class Train(Stage):
 
     name = "train"
     needs = ("prepare",)
-    code_version = 3
+    code_version = 4
     distributed = True
 
     def inputs(self, recipe: Recipe) -> Inputs:
