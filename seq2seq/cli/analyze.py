@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.app import Settings, app, guarded, load, naming_variables
+from seq2seq.cli.app import Settings, app, guarded
 from seq2seq.errors import UserError
 
 analyze = typer.Typer(help="Look inside recurrent cells and models.", no_args_is_help=True)
@@ -76,11 +76,12 @@ def _print_layers(recipe: str, settings: list[str] | None, as_json: bool, thread
     from seq2seq.distributed import Processes
     from seq2seq.pipeline import Runner
     from seq2seq.pipeline.trainer import make_trainer
+    from seq2seq.recipe.file import load_recipe, naming_variables
     from seq2seq.training.gradients import share_of_median, warnings_of
 
     processes = Processes.join(set_up("cpu", threads))
     with naming_variables(recipe):
-        runner = Runner(load(recipe, settings))
+        runner = Runner(load_recipe(recipe, settings or ()))
         runner.run("prepare", processes)
     norms = make_trainer(runner.context(processes)).first_gradients()
     shares, warnings = share_of_median(norms), warnings_of(norms)
