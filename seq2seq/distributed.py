@@ -2,7 +2,7 @@
 
 Every process holds the whole model and knows the whole order of the data; of each batch it takes
 its share of the sentences. DistributedDataParallel adds the gradients up, so that all processes
-make the same update, as one process would that saw the whole batch.
+take the same step, as one process would that saw the whole batch.
 """
 
 from __future__ import annotations

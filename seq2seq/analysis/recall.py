@@ -76,9 +76,9 @@ class Course:
     """How a training went; it ends early where the loss or its gradient is not finite."""
 
     losses: list[float]
-    """Of each update, in nats."""
+    """Of each step, in nats."""
     gradient_norms: list[float]
-    """Of each update, before clipping."""
+    """Of each step, before clipping."""
     seconds: float
 
 

@@ -66,7 +66,7 @@ class SequenceMask:
 
 
 class WeightDropout(nn.Module):
-    """Drops weights of W_h, the same ones at all steps of an update (DropConnect: Merity et al. 2018)."""
+    """Drops weights of W_h, the same ones at all positions of a batch (DropConnect: Merity et al. 2018)."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()

@@ -44,7 +44,7 @@ def activity_penalty(model: nn.Module, inside: Bool[Tensor, "batch time"] | None
 
 @torch.no_grad()
 def constrain(model: nn.Module) -> None:
-    """Impose the constraints on a model's cells, after an update."""
+    """Impose the constraints on a model's cells, after an optimizer step."""
     for weight, _, constraint in _weights(model):
         if constraint is not None:
             weight.copy_(constrained(weight, constraint))

@@ -78,7 +78,7 @@ KernelInitializer = Annotated[_KernelInitializer, named(_KernelInitializer)]
 
 
 class RegularizerConfig(Config):
-    """Added to the loss of each update: l1 * sum |w| + l2 * sum w^2."""
+    """Added to the loss of each step: l1 * sum |w| + l2 * sum w^2."""
 
     l1: Factor = 0.0
     """Factor of the sum of absolute values; 0: none."""
@@ -129,11 +129,11 @@ class CellConfig(Config):
     activity_regularizer: RegularizerConfig | None = None
     """A penalty on the outputs h_t, the mean over sentences of each one's sum."""
     kernel_constraint: Constraint | None = None
-    """Imposed after each update."""
+    """Imposed after each optimizer step."""
     recurrent_constraint: Constraint | None = None
-    """Imposed after each update."""
+    """Imposed after each optimizer step."""
     bias_constraint: Constraint | None = None
-    """Imposed after each update; the bias counts as the weights into one unit."""
+    """Imposed after each optimizer step; the bias counts as the weights into one unit."""
 
     @property
     def recurs(self) -> bool:

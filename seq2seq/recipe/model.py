@@ -24,7 +24,7 @@ class EmbeddingConfig(Config):
     """Token embeddings."""
 
     size: Size = 256
-    """Numbers of a token's vector."""
+    """Embedding dimension."""
     tie: Literal["none", "decoder", "all"] = "decoder"
     """Share the target embedding with the output layer (`decoder`), and with the source embedding too (`all`)."""
     word_dropout: Rate = 0.0
@@ -52,7 +52,7 @@ class StackConfig(Config):
     layers: Depth = 1
     """Layers of the stack."""
     hidden_size: Size = 512
-    """Numbers of a hidden state (of each direction)."""
+    """Hidden size (of each direction)."""
     connections: Literal["plain", "residual", "highway", "dense"] = "plain"
     """What a layer gives on: h; x + h (He et al. 2016); a learned mixture (Srivastava et al. 2015); [x; h]
     (Huang et al. 2017). Residual and highway act where x is as long as h."""
@@ -65,12 +65,12 @@ class StackConfig(Config):
     """Chance that a number of h_{t-1} is zeroed where it is multiplied by W_h; one mask a sentence (Gal & Ghahramani
     2016)."""
     weight_dropout: Rate = 0.0
-    """Chance that a weight of W_h is zeroed; one mask an update (Merity et al. 2018)."""
+    """Chance that a weight of W_h is zeroed; one mask a step of the optimizer (Merity et al. 2018)."""
     zoneout: Rate = 0.0
     """Chance that a number of the state stays as it was (Krueger et al. 2017)."""
 
     def output_size(self, input_size: int, directions: int = 1) -> int:
-        """Numbers of the stack's output at each position."""
+        """Size of the stack's output at each position."""
         above = input_size if self.connections == "dense" else 0
         return above + self.hidden_size * directions * (self.layers if self.connections == "dense" else 1)
 
@@ -104,7 +104,7 @@ class EncoderConfig(StackConfig):
     """Reads the source sentence."""
 
     hidden_size: Size = 256
-    """Numbers of a hidden state, of each direction."""
+    """Hidden size, of each direction."""
     direction: Literal[
         "forward", "backward", "bidirectional", "bidirectional_first", "alternating", "bidirectional_alternating"
     ] = "bidirectional"
