@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +21,13 @@ from safetensors.torch import load_file, save_file
 from torch.overrides import TorchFunctionMode
 
 from seq2seq import __version__, recipe
-from seq2seq.data.tokenization import PAD, Tokenizer
+from seq2seq.data.tokenization import PAD, Tokenizer, copy_tokenizers, load_tokenizers
 from seq2seq.decoding.model_scorer import ModelScorer
 from seq2seq.errors import UserError
 from seq2seq.files import new_folder, write_json
 from seq2seq.nn.seq2seq import Seq2Seq
 
 FORMAT = 2
-JOINT, SRC, TGT = "tokenizer.json", "tokenizer.src.json", "tokenizer.tgt.json"
 DIFFERENT = "the weights are not those of the model that config.json describes"
 
 
@@ -62,14 +60,6 @@ class Bundle:
         return ModelScorer(self.model, self.model.output.weight.device)
 
 
-def load_tokenizers(folder: Path) -> tuple[Tokenizer, Tokenizer]:
-    """The source's and the target's tokenizer (the same object where they are joint)."""
-    if (folder / JOINT).exists():
-        tokenizer = Tokenizer.load(folder / JOINT)
-        return tokenizer, tokenizer
-    return Tokenizer.load(folder / SRC), Tokenizer.load(folder / TGT)
-
-
 def make_model(config: recipe.ModelConfig, tokenizers: tuple[Tokenizer, Tokenizer]) -> Seq2Seq:
     """A model with new weights for these vocabularies."""
     return Seq2Seq(config, len(tokenizers[0]), len(tokenizers[1]), PAD)
@@ -85,9 +75,7 @@ def save_bundle(path: Path, config: BundleConfig, weights: dict[str, torch.Tenso
     with new_folder(path) as folder:
         write_json(folder / "config.json", config.model_dump())
         save_file(weights, folder / "model.safetensors")
-        for name in (JOINT, SRC, TGT):
-            if (tokenizers / name).exists():
-                shutil.copyfile(tokenizers / name, folder / name)
+        copy_tokenizers(tokenizers, folder)
 
 
 def load_bundle(path: str | Path, device: torch.device) -> Bundle:

@@ -36,10 +36,10 @@ import torch
 from rich.console import Console
 from rich.table import Column, Table
 
-from seq2seq import bundle, device, recipe
+from seq2seq import device, recipe
 from seq2seq.data import batching
 from seq2seq.data.preparation import PreparedPairs
-from seq2seq.data.tokenization import SPECIAL
+from seq2seq.data.tokenization import SPECIAL, load_tokenizers
 from seq2seq.device import set_up
 from seq2seq.nn.decoder import Decoder
 from seq2seq.nn.encoder import Memory
@@ -170,7 +170,7 @@ def train_ours(options: argparse.Namespace, folder: Path, job: Job) -> Job:
     src, tgt = PreparedPairs(run.data / "train.arrow").lengths
     plan = batching.plan_epoch(src, tgt, made.training.batch.tokens, made.seed, 0)
     rows = np.concatenate([plan[i] for i in range(len(plan))][options.warm_up : options.warm_up + options.updates])
-    vocab = len(bundle.load_tokenizers(run.data)[1])
+    vocab = len(load_tokenizers(run.data)[1])
     flops = speed * useful_flops(made.model, vocab, src[rows], tgt[rows]) / int(tgt[rows].sum())
     figures = {"speed": speed, "flops": flops, "rate": rate, "share": flops / rate, "loading": loading}
     return figures | {"cores": cores, "memory": memory}
@@ -204,7 +204,7 @@ def train_joeynmt(options: argparse.Namespace, folder: Path, job: Job) -> Job:
     """The figures of JoeyNMT on the same pieces, one word each."""
     data, joey = RunFolder(folder / "run").data, folder / "joeynmt"
     joey.mkdir(exist_ok=True)
-    tokenizer, pairs = bundle.load_tokenizers(data)[1], PreparedPairs(data / "train.arrow")
+    tokenizer, pairs = load_tokenizers(data)[1], PreparedPairs(data / "train.arrow")
     (joey / "vocab").write_text(
         "\n".join(tokenizer.tokens(range(len(SPECIAL), len(tokenizer)))) + "\n", encoding="utf-8"
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
@@ -161,3 +162,22 @@ def normalizer(form: str) -> normalizers.Normalizer:
     if form != "none":
         steps.insert(0, normalizers.NFC() if form == "nfc" else normalizers.NFKC())
     return normalizers.Sequence(steps)
+
+
+JOINT, SRC, TGT = "tokenizer.json", "tokenizer.src.json", "tokenizer.tgt.json"
+"""The files of prepared data, of a model and of an exported one: the first, or both others."""
+
+
+def load_tokenizers(folder: Path) -> tuple[Tokenizer, Tokenizer]:
+    """The source's and the target's tokenizer (the same object where they are joint)."""
+    if (folder / JOINT).exists():
+        tokenizer = Tokenizer.load(folder / JOINT)
+        return tokenizer, tokenizer
+    return Tokenizer.load(folder / SRC), Tokenizer.load(folder / TGT)
+
+
+def copy_tokenizers(source: Path, folder: Path) -> None:
+    """Copy the files of the tokenizers that a folder has."""
+    for name in (JOINT, SRC, TGT):
+        if (source / name).exists():
+            shutil.copyfile(source / name, folder / name)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 from pathlib import Path
 
 import torch
 
 from seq2seq import __version__
-from seq2seq.bundle import JOINT, SRC, TGT, Bundle, load_bundle
+from seq2seq.bundle import Bundle, load_bundle
+from seq2seq.data.tokenization import copy_tokenizers
 from seq2seq.errors import UserError
 from seq2seq.export.card import model_card
 from seq2seq.files import new_folder, write_json, write_text
@@ -45,9 +45,7 @@ def export(run: Path, output: Path, formats: list[str]) -> None:
         if "onnx" not in formats:
             for file in fp32:
                 file.unlink()
-        for name in (JOINT, SRC, TGT):
-            if (source / name).exists():
-                shutil.copyfile(source / name, folder / name)
+        copy_tokenizers(source, folder)
         write_json(folder / "config.json", _config(bundle))
         write_text(folder / "README.md", model_card(bundle, folder))
 

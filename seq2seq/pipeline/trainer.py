@@ -11,7 +11,7 @@ from seq2seq import bundle, recipe
 from seq2seq.console import say
 from seq2seq.data.bpe_dropout import BpeDropout
 from seq2seq.data.preparation import PreparedPairs
-from seq2seq.data.tokenization import Tokenizer
+from seq2seq.data.tokenization import Tokenizer, load_tokenizers
 from seq2seq.data.vectors import places_of, read_vectors
 from seq2seq.device import fastest_precision
 from seq2seq.nn.seq2seq import Seq2Seq
@@ -33,7 +33,7 @@ def make_trainer(context: Context) -> Trainer:
     """The trainer with its model, data, validation, checkpoints and log, in every process alike."""
     made, folder, processes = context.recipe, context.folder, context.processes
     training, aligned = made.training, made.training.guided_alignment > 0
-    tokenizers = bundle.load_tokenizers(folder.data)
+    tokenizers = load_tokenizers(folder.data)
     pairs = PreparedPairs(folder.data / "train.arrow")
     valid = PreparedPairs(folder.data / "valid.arrow")
     torch.manual_seed(made.seed)

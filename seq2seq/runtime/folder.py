@@ -8,14 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
 
-from seq2seq.data.tokenization import Tokenizer
+from seq2seq.data.tokenization import Tokenizer, load_tokenizers
 from seq2seq.errors import UserError
 from seq2seq.files import read_bounded
 from seq2seq.languages import is_code
 from seq2seq.runtime.scorer import OnnxScorer
 
 FORMAT = "seq2seq-onnx-1"
-JOINT, SRC, TGT = "tokenizer.json", "tokenizer.src.json", "tokenizer.tgt.json"
 CONFIG_BYTES = 1 << 20
 
 Precision = Literal["fp32", "int8"]
@@ -62,7 +61,7 @@ def load_exported(folder: str | Path, precision: str | None = None, threads: int
         wanted = f"{path}: no exported model" + (f" in {precision}" if precision else "")
         raise UserError(f"{wanted}; write one with: seq2seq export RUN {path} --formats onnx,onnx-int8")
     config = load_config(path)
-    src_tokenizer, tgt_tokenizer = _load_tokenizers(path)
+    src_tokenizer, tgt_tokenizer = load_tokenizers(path)
     scorer = OnnxScorer(graphs(path, chosen), len(tgt_tokenizer), threads)
     return Exported(config, scorer, src_tokenizer, tgt_tokenizer)
 
@@ -114,10 +113,3 @@ def _within(section: dict[str, Any], key: str, least: float, most: float) -> Non
 def as_dict(value: Any) -> Any:
     """A section as it stands in config.json."""
     return {key: as_dict(part) for key, part in vars(value).items()} if isinstance(value, SimpleNamespace) else value
-
-
-def _load_tokenizers(folder: Path) -> tuple[Tokenizer, Tokenizer]:
-    if (folder / JOINT).exists():
-        tokenizer = Tokenizer.load(folder / JOINT)
-        return tokenizer, tokenizer
-    return Tokenizer.load(folder / SRC), Tokenizer.load(folder / TGT)

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from seq2seq import recipe
-from seq2seq.bundle import load_tokenizers, make_model
+from seq2seq.bundle import make_model
 from seq2seq.data.batching import Batch, collate
 from seq2seq.data.preparation import PreparedPairs
-from seq2seq.data.tokenization import BOS, EOS, PAD
+from seq2seq.data.tokenization import BOS, EOS, PAD, load_tokenizers
 from seq2seq.distributed import SINGLE_PROCESS, Processes
 from seq2seq.evaluation.metrics import sentence_bleu
 from seq2seq.nn.seq2seq import Seq2Seq

@@ -32,9 +32,9 @@ class Evaluate(Stage):
 
     def run(self, context: Context) -> list[Path]:
         """Score each test set."""
-        from seq2seq.bundle import load_tokenizers
         from seq2seq.console import say
         from seq2seq.data.test_sets import update_test_sets
+        from seq2seq.data.tokenization import load_tokenizers
         from seq2seq.evaluation.metrics import score
 
         recipe, folder, result = context.recipe, context.folder, {}
