@@ -91,7 +91,11 @@ def load_bundle(path: str | Path, device: torch.device) -> Bundle:
         tokenizers = load_tokenizers(folder)
         _compare_sizes(config.model, tokenizers, folder / "model.safetensors")
         model = make_model(config.model, tokenizers)
-        load_weights(model, load_file(folder / "model.safetensors"))
+        weights = load_file(folder / "model.safetensors")
+        for name, weight in weights.items():
+            if not weight.isfinite().all():
+                raise ValueError(f"{name} holds numbers that are not finite (NaN or infinity)")
+        load_weights(model, weights)
     return Bundle(config, model.to(device).eval(), *tokenizers)
 
 
@@ -166,14 +170,11 @@ def load_weights(model: Seq2Seq, weights: dict[str, torch.Tensor]) -> None:
     """Give a model the weights of `weights_of`.
 
     Raises:
-        ValueError: names or shapes differ, or a weight is not finite.
+        ValueError: names or shapes differ.
     """
     own = weights_of(model)
     if own.keys() != weights.keys() or any(own[name].shape != weights[name].shape for name in own):
         raise ValueError(DIFFERENT)
-    for name, weight in weights.items():
-        if not weight.isfinite().all():
-            raise ValueError(f"{name} holds numbers that are not finite (NaN or infinity)")
     with torch.no_grad():
         for name, parameter in own.items():
             parameter.copy_(weights[name])
