@@ -186,7 +186,7 @@ def test_steps_lower_the_risk_of_a_trained_model(tmp_path: Path) -> None:
     before, run.state.epoch = risk(), 1
     for group in run.optimizer.param_groups:
         group["lr"] = 0.003
-    for _ in range(25):
+    for _ in range(50):
         run._seed_step()
         run.train_step(given)
     assert 0.1 < before < 0.9
