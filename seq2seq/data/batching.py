@@ -46,6 +46,11 @@ class Batch:
         """The batch on another device."""
         return replace(self, **{name: t.to(device, non_blocking=True) for name, t in self._tensors().items()})
 
+    def repeated(self, times: int) -> Batch:
+        """The batch some times over, row after row."""
+        tensors = {name: torch.cat([tensor] * times) for name, tensor in self._tensors().items()}
+        return self if times == 1 else replace(self, **tensors, tgt_tokens=times * self.tgt_tokens)
+
     def split(self, parts: int) -> list[Batch]:
         """About so many smaller batches, of at least a sentence each."""
         size = max(1, len(self.src) // parts)

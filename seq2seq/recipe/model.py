@@ -76,8 +76,8 @@ class StackConfig(Config):
 
     @property
     def drops(self) -> bool:
-        """Whether something is left to chance in training."""
-        return any((self.dropout, self.input_dropout, self.recurrent_dropout, self.weight_dropout, self.zoneout))
+        """Whether chance parts two passes over a sentence in training; dropped weights are those of a whole step."""
+        return any((self.dropout, self.input_dropout, self.recurrent_dropout, self.zoneout))
 
     @rule
     def _has_something_to_drop(self) -> Faults:

@@ -1,5 +1,6 @@
 """What training minimises."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -70,8 +71,13 @@ def _product_type(states: Tensor, output: nn.Linear) -> torch.dtype:
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else output.weight.dtype
 
 
-PIECE = 256
-"""Tokens whose logits are held at once."""
+PIECE = {"cpu": 256, "cuda": 8192}
+"""Tokens whose logits are held at once: what a core's cache holds; on a GPU few launches of kernels."""
+
+
+def _pieces(states: Tensor) -> Iterator[slice]:
+    size = PIECE[states.device.type]
+    return (slice(start, start + size) for start in range(0, len(states), size))
 
 
 class _OutputCrossEntropy(torch.autograd.Function):
@@ -85,8 +91,7 @@ class _OutputCrossEntropy(torch.autograd.Function):
         loss, nll = (torch.zeros((), dtype=exact, device=states.device) for _ in range(2))
         d_weight, d_bias = torch.zeros_like(weight), torch.zeros_like(bias)
         d_states = torch.empty_like(x)
-        for start in range(0, len(x), PIECE):
-            piece = slice(start, start + PIECE)
+        for piece in _pieces(x):
             logits = F.linear(x[piece], w, b)
             piece_loss, piece_nll, gradient = _loss_and_gradient(logits, targets[piece], smoothing, exact)
             loss, nll = loss + piece_loss, nll + piece_nll
@@ -124,8 +129,7 @@ class _OutputLogProbabilities(torch.autograd.Function):
         w, b, x = weight.to(dtype), bias.to(dtype), states.to(dtype)
         exact = torch.promote_types(dtype, torch.float32)
         found = torch.empty(len(x), dtype=exact, device=x.device)
-        for start in range(0, len(x), PIECE):
-            piece = slice(start, start + PIECE)
+        for piece in _pieces(x):
             logits = F.linear(x[piece], w, b).to(exact)
             hit = logits.gather(-1, targets[piece].unsqueeze(-1)).squeeze(-1)
             found[piece] = hit - torch.logsumexp(logits, -1)
@@ -139,8 +143,7 @@ class _OutputLogProbabilities(torch.autograd.Function):
         dtype, d_found = ctx.dtype, gradients[0].unsqueeze(-1)
         w, b, x = weight.to(dtype), bias.to(dtype), states.to(dtype)
         d_states, d_weight, d_bias = torch.empty_like(x), torch.zeros_like(weight), torch.zeros_like(bias)
-        for start in range(0, len(x), PIECE):
-            piece = slice(start, start + PIECE)
+        for piece in _pieces(x):
             gradient = F.softmax(F.linear(x[piece], w, b), -1, dtype=d_found.dtype).mul_(-d_found[piece])
             gradient.scatter_add_(-1, targets[piece].unsqueeze(-1), d_found[piece])
             gradient = gradient.to(dtype)

@@ -78,32 +78,33 @@ class Objective(nn.Module):
         if weights is not None:
             target = target + weights / whole.parts
         if activity is not None and batch.tgt_tokens:
-            target = target + activity / whole.sentences
+            target = target + activity / self.passes / whole.sentences
         return Losses(target, loss.detach(), nll, risk.detach(), alignment.detach())
 
     def _loss(self, batch: Batch, step: int) -> tuple[Tensor, Tensor, Tensor]:
         """Loss, negative log-likelihood, the alignment's cross-entropy: sums; no logits are computed for padding."""
+        batch = batch.repeated(self.passes)
         forced = forcing_ratio(self.config.teacher_forcing, step)
         real = (batch.tgt_output != PAD).flatten().nonzero().squeeze(1)
         targets = batch.tgt_output.flatten().index_select(0, real)
         looks: list[Tensor] | None = None if batch.alignment is None else []
-
-        def states() -> Tensor:
-            every: Tensor = self.model(batch.src, batch.src_lengths, batch.tgt_input, forced, looks=looks)
-            return every.flatten(0, 1).index_select(0, real)
-
-        smoothing = self.config.label_smoothing
+        states: Tensor = self.model(batch.src, batch.src_lengths, batch.tgt_input, forced, looks=looks)
+        states = states.flatten(0, 1).index_select(0, real)
         if self.config.r_drop == 0:
-            loss, nll = output_cross_entropy(states(), self.model.output, targets, smoothing)
-            return loss, nll, self._misalignment(looks, batch)
-        first, second = self.model.logits(states()), self.model.logits(states())  # the same batch, dropped otherwise
-        loss, nll = smoothed_cross_entropy(first, targets, smoothing)
-        other_loss, other_nll = smoothed_cross_entropy(second, targets, smoothing)
-        apart = self.config.r_drop * divergence(first, second)
-        return (loss + other_loss + apart) / 2, (nll + other_nll) / 2, self._misalignment(looks, batch)
+            loss, nll = output_cross_entropy(states, self.model.output, targets, self.config.label_smoothing)
+        else:
+            logits = self.model.logits(states)
+            loss, nll = smoothed_cross_entropy(logits, targets, self.config.label_smoothing)
+            loss = loss + self.config.r_drop * divergence(*logits.chunk(2))
+        return loss / self.passes, nll / self.passes, self._misalignment(looks, batch) / self.passes
+
+    @property
+    def passes(self) -> int:
+        """How often a batch's sentences are computed, each time with other dropout."""
+        return 1 if self.config.r_drop == 0 else 2
 
     def _misalignment(self, looks: list[Tensor] | None, batch: Batch) -> Tensor:
-        """The mean over the passes' attention weights; 0 where no alignment is given."""
+        """The sum over the batch; 0 where no alignment is given."""
         if looks is None or batch.alignment is None:
             return torch.zeros((), device=batch.src.device)
-        return torch.stack([alignment_cross_entropy(weights, batch.alignment) for weights in looks]).mean()
+        return alignment_cross_entropy(looks[0], batch.alignment)

@@ -26,8 +26,8 @@ class RunningMean:
         The decay is lower in the first steps, so that the start is soon forgotten.
         """
         decay = min(self.decay, (step + 1) / (step + 10))
-        for name, parameter in model.named_parameters():
-            self.weights[name].lerp_(parameter, 1 - decay)
+        weights = [(self.weights[name], parameter) for name, parameter in model.named_parameters()]
+        torch._foreach_lerp_([mean for mean, _ in weights], [weight for _, weight in weights], 1 - decay)
 
     @contextlib.contextmanager
     def applied_to(self, model: Seq2Seq) -> Iterator[None]:

@@ -98,6 +98,14 @@ def test_a_section_without_its_kind_is_of_the_default_kind(
     assert misfits({"name": "x", "data": SMALL_DATA, **nested(setting)}, SCHEMA) == []
 
 
+def test_r_drop_needs_a_dropout_that_parts_its_passes(tmp_path: Path) -> None:
+    """Dropped weights are dropped from both."""
+    dropouts = ["model.encoder.dropout=0", "model.decoder.dropout=0", "training.r_drop=1"]
+    load(tmp_path, "", *dropouts, "model.decoder.zoneout=0.1")
+    with pytest.raises(UserError, match=r"training.r_drop.*both passes are the same"):
+        load(tmp_path, "", *dropouts, "model.decoder.weight_dropout=0.3")
+
+
 def test_data_counts_from_the_recipes_folder_and_output_from_the_command(tmp_path: Path) -> None:
     recipe = load(tmp_path, "output_dir: out\n", "data.train={files: 'a/b.{lang}'}", "data.valid={tsv: ../c.tsv}")
     assert recipe.data.train[0].files == f"{tmp_path}/a/b.{{lang}}"  # type: ignore[union-attr]

@@ -92,7 +92,7 @@ def test_in_pieces_it_is_the_same_loss_and_gradient(tokens: int, smoothing: floa
     states = torch.randn(tokens, 4, dtype=torch.double, requires_grad=True)
     wanted = [states, output.weight, output.bias]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training_loss, "PIECE", 7)
+        patch.setitem(training_loss.PIECE, "cpu", 7)
         loss, nll = output_cross_entropy(states, output, targets, smoothing)
     whole, whole_nll = smoothed_cross_entropy(output(states), targets, smoothing)
     torch.testing.assert_close((loss, nll), (whole, whole_nll))
@@ -122,7 +122,7 @@ def test_log_probabilities_in_pieces_equal_torch(tokens: int, seed: int) -> None
     states = torch.randn(tokens, 4, dtype=torch.double, requires_grad=True)
     wanted, factors = [states, output.weight, output.bias], torch.randn(tokens, dtype=torch.double)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training_loss, "PIECE", 7)
+        patch.setitem(training_loss.PIECE, "cpu", 7)
         found = output_log_probabilities(states, output, targets)
         gradients = torch.autograd.grad(found @ factors, wanted)
     expected = output(states).log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from seq2seq import recipe
 from seq2seq.nn.cells.base import ACTIVATIONS, Cell, Mask, State, torch_biases
+from seq2seq.nn.cells.fused import run_fused
 from seq2seq.nn.initialization import fill
 
 GATES, CANDIDATE = slice(0, 2), slice(2, 3)  # rows: r, z, g
@@ -84,9 +85,7 @@ class ResetAfterGru(GruCell):
 
     def sequence(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         weights = [self.kernel, self.recurrent_kernel, *torch_biases(self.bias, self.recurrent_bias)]
-        initial = state[0].unsqueeze(0).contiguous()
-        outputs, last = torch.gru(x, initial, weights, self.bias is not None, 1, 0.0, self.training, False, False)
-        return outputs, (last[0],)
+        return run_fused(torch.gru, x, state, weights, self.training)
 
 
 class TransitionGruCell(Cell):

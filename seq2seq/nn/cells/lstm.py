@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from seq2seq import recipe
 from seq2seq.nn.cells.base import ACTIVATIONS, Cell, Mask, State, torch_biases
+from seq2seq.nn.cells.fused import run_fused
 
 
 class LstmCell(Cell):
@@ -65,19 +66,11 @@ class LstmCell(Cell):
         return self.gate(o) * self.activation(c if self.state_norm is None else self.state_norm(c)), c
 
     def sequence(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        initial = tuple(part.unsqueeze(0).contiguous() for part in state)
-        has_bias = self.bias is not None
-        outputs, h, c = torch.lstm(x, initial, self._weights(), has_bias, 1, 0.0, self.training, False, False)
-        return outputs, (h[0], c[0])
+        return run_fused(torch.lstm, x, state, self._weights(), self.training)
 
     def packed_sequence(self, packed: nn.utils.rnn.PackedSequence, state: State) -> tuple[Tensor, State]:
         """All steps of sentences of different lengths at once, with each one's whole last state: slower on a CPU."""
-        initial = tuple(part.unsqueeze(0).contiguous() for part in state)
-        has_bias = self.bias is not None
-        outputs, h, c = torch.lstm(
-            packed.data, packed.batch_sizes, initial, self._weights(), has_bias, 1, 0.0, self.training, False
-        )
-        return outputs, (h[0], c[0])
+        return run_fused(torch.lstm, packed.data, state, self._weights(), self.training, packed.batch_sizes)
 
     def _weights(self) -> list[Tensor]:
         return [self.kernel, self.recurrent_kernel, *torch_biases(self.bias)]

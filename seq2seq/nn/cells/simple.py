@@ -5,6 +5,7 @@ from torch import Tensor
 
 from seq2seq import recipe
 from seq2seq.nn.cells.base import ACTIVATIONS, Cell, Mask, State, torch_biases
+from seq2seq.nn.cells.fused import run_fused
 
 
 class SimpleCell(Cell):
@@ -27,7 +28,4 @@ class SimpleCell(Cell):
 
     def sequence(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         weights = [self.kernel, self.recurrent_kernel, *torch_biases(self.bias)]
-        initial = state[0].unsqueeze(0).contiguous()
-        kernel = self.kernels[self.name]
-        outputs, last = kernel(x, initial, weights, self.bias is not None, 1, 0.0, self.training, False, False)
-        return outputs, (last[0],)
+        return run_fused(self.kernels[self.name], x, state, weights, self.training)
