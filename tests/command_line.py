@@ -23,3 +23,12 @@ def seq2seq(*arguments: str) -> Result:
         except SystemExit as end:
             code = int(end.code or 0)
     return Result(code, out.getvalue(), err.getvalue())
+
+
+def refused(result: Result, *words: str) -> None:
+    """Exit code 2, nothing on stdout, a message with these words and no traceback."""
+    assert result.code == 2, result
+    assert result.out == ""
+    assert result.err.startswith("error: ") and "Traceback" not in result.err
+    for word in words:
+        assert word in result.err, result.err

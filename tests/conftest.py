@@ -7,6 +7,8 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
+from tests.toy import write_toy
+
 install_import_hook(["seq2seq.nn", "seq2seq.decoding", "seq2seq.training.loss"], "beartype.beartype")
 
 settings.register_profile("unhurried", deadline=None)  # machines are noisy
@@ -20,3 +22,9 @@ def multi30k() -> Path:
     if not (folder / "train.en").exists():
         pytest.skip(f"no Multi30k in {folder}: set MULTI30K to the folder that holds train.en, train.de")
     return folder
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A good recipe with its data."""
+    return write_toy(tmp_path_factory.mktemp("good"), train=50)

@@ -18,7 +18,7 @@ SERVER.set_forkserver_preload(
         "torch._dynamo",
         "pandas",
         "pyarrow.compute",
-        "tests.training.test_interruptions",
+        "tests.training.interruptions.processes",
     ]
 )
 

@@ -17,6 +17,7 @@ MODULES = {
     ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in ROOT.rglob("*.py")
 }
+TESTS = sorted((ROOT.parent / "tests").rglob("*.py"))
 
 
 def imports(path: Path, deep: bool) -> Iterator[str]:
@@ -51,6 +52,12 @@ def test_no_circles() -> None:
     TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_file_is_read_at_a_sitting(module: str) -> None:
-    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= 350
+@pytest.mark.parametrize("path", [*MODULES.values(), *TESTS], ids=lambda path: str(path.relative_to(ROOT.parent)))
+def test_a_file_is_read_at_a_sitting(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 350
+
+
+def test_names_of_test_files_are_apart() -> None:
+    """pytest takes two of one name for one module."""
+    names = [path.name for path in TESTS if path.name.startswith("test_")]
+    assert sorted(names) == sorted(set(names))

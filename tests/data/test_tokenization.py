@@ -1,57 +1,28 @@
 """Tokenizers: text comes back, nothing in a text is a special token, the same text gives the same ids."""
 
 import itertools
-import json
 import os
-import re
 import subprocess
 import sys
-import unicodedata
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
-import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from seq2seq.data import tokenizer_file, tokenizer_training
+from seq2seq.data import tokenizer_training
 from seq2seq.data.tokenization import BLANKS, BYTES, EOS, SPECIAL, UNK, Tokenizer
-from seq2seq.data.tokenizer_training import characters_seen, train_tokenizers
+from seq2seq.data.tokenizer_training import characters_seen
 from seq2seq.errors import UserError
 from seq2seq.recipe import AnyTokenizer
+from tests.data.trained import KINDS, SENTENCES, SUBWORDS, normalised, train, trained
 
-KINDS = ["bpe", "unigram", "word", "char"]
-SUBWORDS = ["bpe", "unigram"]
-SENTENCES = [
-    "The cat, the dog & the cow: 12 of them (all \"good\")!", "Don't the cats sit on the mat?", "<pad> </s> <s> <unk>",
-    "Der Hund läuft über 25 Straßen – und die Katze schläft.", "Die Kühe sind müde; z.B. «sehr» müde …", "日本語の文。",
-    "The lowest of the low ▁ mats, a_b and a▁b", "e\u0301 A\u030a ﬁne", "\x00 \x07 nul\u200b",
-]  # fmt: skip
 TEXT = st.lists(
     st.sampled_from(
         [*"the cat dog, .!?'<>/&▁0129äß", "日", "<s>", "<unk>", "\u0301", "\x00", "\u2028", *BLANKS.split("-")[0]]
     )
 ).map("".join)
-
-
-def train(texts: list[str] = SENTENCES, targets: list[str] | None = None, **config: Any) -> tuple[Tokenizer, Tokenizer]:
-    config = {"kind": "bpe", "min_frequency": 1, **config}
-    if config["kind"] == "unigram":
-        del config["min_frequency"]
-    parsed = TypeAdapter[AnyTokenizer](AnyTokenizer).validate_python(config)
-    return train_tokenizers(parsed, lambda: iter(texts), lambda: iter(texts if targets is None else targets))
-
-
-@cache
-def trained(kind: str, normalization: str = "nfc") -> Tokenizer:
-    return train(kind=kind, normalization=normalization)[0]
-
-
-def normalised(text: str, form: Any = "NFC") -> str:
-    return " ".join((unicodedata.normalize(form, text) if form else text).split())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -111,31 +82,12 @@ def test_noncharacter_is_the_documented_exception() -> None:
     assert tokenizer.decode(tokenizer.encode_batch(["a\ufdd0b"])[0]) == "a▁b"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_saved_is_the_same(kind: str, tmp_path: Path) -> None:
-    tokenizer = trained(kind)
-    tokenizer.save(tmp_path / "t.json")
-    loaded = Tokenizer.load(tmp_path / "t.json")
-    texts = [*SENTENCES, "unseen Ж word"]
-    assert loaded.encode_batch(texts) == tokenizer.encode_batch(texts) and len(loaded) == len(tokenizer)
-    ids = loaded.encode_batch(texts)[-1]
-    assert loaded.decode(ids) == tokenizer.decode(ids) and loaded.tokens(ids) == tokenizer.tokens(ids)
-
-
-def test_files_that_are_no_tokenizers(tmp_path: Path) -> None:
-    path = tmp_path / "t.json"
-    for content in (None, "", "{}", '{"model": 3}', "\0"):
-        if content is not None:
-            path.write_text(content)
-        with pytest.raises(UserError, match=r"t\.json: "):
-            Tokenizer.load(path)
-
-
 SCRIPT = """
 import sys, hashlib, random
 from pydantic import TypeAdapter, ValidationError
 from seq2seq.data.tokenizer_training import train_tokenizers
 from seq2seq.recipe import AnyTokenizer
+from tests.data.trained import KINDS, SENTENCES, SUBWORDS, normalised, train, trained
 chance = random.Random(3)
 words = ["".join(chance.choices("abcdefghij", k=chance.randint(1, 9))) for _ in range(3000)]
 texts = [" ".join(chance.choices(words, k=9)) + "." for _ in range(2000)]
@@ -213,17 +165,6 @@ def test_any_tokens_make_a_line(kind: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_library_reads_the_file_alike(kind: str, tmp_path: Path) -> None:
-    tokenizer = trained(kind)
-    tokenizer.save(tmp_path / "t.json")
-    library = tokenizers.Tokenizer.from_file(str(tmp_path / "t.json"))
-    texts = [*SENTENCES, "a 東京 ▁"]
-    assert [e.ids for e in library.encode_batch(texts)] == tokenizer.encode_batch(texts)
-    if kind in SUBWORDS:
-        assert [library.decode(ids) for ids in tokenizer.encode_batch(texts)] == [normalised(text) for text in texts]
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_unknown(kind: str) -> None:
     tokenizer = train(["the cat"] * 9, kind=kind)[0]  # subwords spell the others in bytes
     assert tokenizer.unknown(" the 東京  qz 東京 cat") == ["東京", "qz"]
@@ -260,86 +201,6 @@ def test_bytes_need_room(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="byte fallback takes 256 of the 299 tokens"):
         train(vocab_size=299)
     assert len(train(vocab_size=100, byte_fallback=False)[0]) <= 100
-
-
-def damaged(tokenizer: Tokenizer, **changes: Any) -> str:
-    """Its JSON with parts replaced: `model__vocab=...`."""
-    content = json.loads(tokenizer.to_json())
-    for key, value in changes.items():
-        part, step = content, key.split("__")
-        for name in step[:-1]:
-            part = part[name]
-        part[step[-1]] = value
-    return json.dumps(content)
-
-
-SEQUENCE = {"type": "Sequence", "normalizers": [{"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": "x"}]}
-
-
-@pytest.mark.parametrize(
-    ("kind", "changes", "words"),
-    [
-        ("bpe", {"normalizer": SEQUENCE}, "its normalizer is Replace and not Replace, Replace, Strip"),
-        ("bpe", {"pre_tokenizer": {"pretokenizers": [{"type": "Split"}]}}, "its pre_tokenizer is Split and not"),
-        ("word", {"decoder": {"decoders": [{"type": "Replace"}]}}, "its decoder is Replace and not"),
-        ("char", {"normalizer": None}, "tokenizer of seq2seq"),
-        ("char", {"added_tokens": [{"id": 3}]}, "it has added tokens"),
-        ("bpe", {"post_processor": {"type": "x"}}, "it has added tokens or a post-processor"),
-        ("bpe", {"model__type": "WordPiece"}, "its model is 'WordPiece' and not BPE"),
-        ("bpe", {"model__vocab": {"<pad>": 0, "<s>": 2}}, "the ids of its vocabulary are not 0, 1, 2"),
-        ("bpe", {"model__vocab": {"<pad>": 0, "<s>": "1"}}, "tokenizer of seq2seq"),
-        ("bpe", {"model__vocab": {"<pad>": 0, "": 1}, "model__merges": []}, "a piece of its vocabulary is empty"),
-        ("bpe", {"model__vocab": {"a": 0}, "model__merges": []}, "its first tokens must be <pad> <s> </s> <unk>"),
-        ("bpe", {"model__merges": [["no", "where"]]}, "its merge ['no', 'where'] is not of two pieces"),
-        ("bpe", {"model__merges": [["t", "h", "e"]]}, "its merge ['t', 'h', 'e'] is not of two"),
-        ("bpe", {"model__unk_token": "t"}, "its unknown token is not <unk>"),
-        ("unigram", {"model__unk_id": 99999}, "its unknown token is not <unk>"),
-        ("unigram", {"model__vocab": [["<pad>", float("nan")]]}, "a piece's score is no number"),
-        ("unigram", {"model__vocab": [["<pad>", 1e300]]}, "a piece's score is no number"),
-        ("unigram", {"model__vocab": [["<pad>", 0], ["<pad>", 1]]}, "a duplicate piece"),
-        ("unigram", {"model__vocab": [["<pad>", 0], [7, 1]]}, "a piece of its vocabulary is empty, or too long"),
-        ("unigram", {"model__vocab": [["<pad>", 0], ["x" * 1001, 1]]}, "a piece of its vocabulary is empty, or too"),
-    ],
-)
-def test_a_file_that_would_break_the_library(kind: str, changes: dict[str, Any], words: str, tmp_path: Path) -> None:
-    path = tmp_path / "t.json"
-    path.write_text(damaged(trained(kind), **changes))
-    with pytest.raises(UserError, match=re.escape(str(path)) + ": .*" + re.escape(words)):
-        Tokenizer.load(path)
-
-
-def test_patterns_of_the_file_are_not_run(tmp_path: Path) -> None:
-    """Of a file with the right steps, but other patterns: ours are used."""
-    content = json.loads(trained("bpe").to_json())
-    content["normalizer"]["normalizers"][1]["content"] = ""
-    content["normalizer"]["normalizers"][2]["pattern"] = {"Regex": "(((a{1,100}){1,100}){1,100})+$"}
-    (tmp_path / "t.json").write_text(json.dumps(content))
-    assert Tokenizer.load(tmp_path / "t.json").to_json() == trained("bpe").to_json()
-
-
-@pytest.mark.parametrize("form", ["none", "nfc", "nfkc"])
-def test_files_from_before_byte_fallback(form: str, tmp_path: Path) -> None:
-    tokenizer = train(kind="bpe", normalization=form, byte_fallback=False)[0]
-    content = json.loads(tokenizer.to_json())
-    del content["decoder"]["decoders"][0], content["model"]["byte_fallback"]
-    content["model"]["merges"] = [" ".join(merge) for merge in content["model"]["merges"]]
-    (tmp_path / "t.json").write_text(json.dumps(content))
-    loaded = Tokenizer.load(tmp_path / "t.json")
-    assert loaded.to_json() == tokenizer.to_json()
-    assert loaded.encode_batch(SENTENCES) == tokenizer.encode_batch(SENTENCES)
-
-
-def test_a_file_that_never_ends_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    os.mkfifo(tmp_path / "t.json")
-    with pytest.raises(UserError, match=r"t\.json: cannot be read: not a regular file"):
-        Tokenizer.load(tmp_path / "t.json")
-    trained("char").save(tmp_path / "u.json")
-    monkeypatch.setattr(tokenizer_file, "MAX_BYTES", 10)
-    with pytest.raises(UserError, match=r"u\.json: .* bytes, more than 10"):
-        Tokenizer.load(tmp_path / "u.json")
-    (tmp_path / "deep.json").write_text("[" * 100_000)
-    with pytest.raises(UserError, match=r"deep\.json: "):
-        Tokenizer.load(tmp_path / "deep.json")
 
 
 @pytest.mark.parametrize("kind", KINDS)
