@@ -22,6 +22,7 @@ COMMANDS = [
     "translate",
     "export",
     "score",
+    "selftest",
     "evaluate",
     "compare",
     "runs",

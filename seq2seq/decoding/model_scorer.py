@@ -33,6 +33,12 @@ class ModelState:
     memory: Memory
     decoder: DecoderState
 
+    @property
+    def attention(self) -> np.ndarray | None:
+        """Where the last step looked [sentences, beam, src_len]."""
+        looked = self.decoder.attention
+        return None if looked is None else looked.float().cpu().numpy()
+
     def select(self, rows: np.ndarray, sentences: np.ndarray | None) -> ModelState:
         device = self.memory.outputs.device
         memory = self.memory
