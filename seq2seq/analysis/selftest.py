@@ -162,15 +162,15 @@ def exhaustive(model: Trained, lines: Sequence[str]) -> Difference:
         (hypotheses,) = beam_search(model.scorer, [source], config, [Only([*words, EOS])])
         forced = force(model.scorer, [source] * len(texts), [[*text, EOS] for text in texts])
         logs = [math.fsum(one.log_probabilities) for one in forced]
-        scores = [
-            float(normalize(np.array(log), len(text) + 1, config.length_penalty))
+        scores = {
+            tuple(text): float(normalize(np.array(log), len(text) + 1, config.length_penalty))
             for log, text in zip(logs, texts, strict=True)
-        ]
-        best = max(range(len(texts)), key=scores.__getitem__)
-        if not hypotheses or hypotheses[0].score < scores[best] - 2 * GRID:  # ties on the grid are free
-            found = model.tgt_tokenizer.decode(hypotheses[0].tokens) if hypotheses else "nothing"
-            other = model.tgt_tokenizer.decode(texts[best])
-            return f"{line[:60]!r}: searching finds {found!r}, trying all {other!r} ({scores[best]:.6f})"
+        }
+        best = max(scores, key=scores.__getitem__)
+        found = tuple(hypotheses[0].tokens) if hypotheses else ()
+        if not hypotheses or scores[found] < scores[best] - 2 * GRID:  # ties on the grid are free
+            ours, theirs = model.tgt_tokenizer.decode(found), model.tgt_tokenizer.decode(best)
+            return f"{line[:60]!r}: searching finds {ours!r}, trying all {theirs!r} ({scores[best]:.6f})"
     return None
 
 

@@ -11,6 +11,7 @@ import torch
 
 from seq2seq.analysis import selftest
 from seq2seq.bundle import Bundle, load_bundle
+from seq2seq.data.tokenization import EOS
 from seq2seq.decoding import search
 from seq2seq.decoding.model_scorer import ModelScorer, ModelState, TorchLogits
 from seq2seq.decoding.translator import Translator
@@ -107,7 +108,14 @@ def test_a_search_that_takes_the_worst_is_seen(bundle: Bundle, monkeypatch: pyte
     monkeypatch.setattr(search, "rank", lambda scores, k: right(scores, k)[:, ::-1])
     assert "beam 1" in str(selftest.greedy(bundle, LINES))
     monkeypatch.setattr(search, "rank", right)
-    monkeypatch.setattr(search, "normalize", lambda logs, length, penalty: np.asarray(logs * length**2))
+    process = search.process
+
+    def never_ends_early(logits: Any, prefixes: Any, processors: Any) -> None:
+        process(logits, prefixes, processors)
+        if prefixes.tokens.shape[-1] < selftest.LIMIT:
+            logits.values[..., EOS] = -np.inf
+
+    monkeypatch.setattr(search, "process", never_ends_early)
     assert "trying all" in str(selftest.exhaustive(bundle, LINES))
 
 
