@@ -117,15 +117,16 @@ RULES = (
     Rule("loss_to_chance", -math.inf, 1.1, "the loss is {:.3g} times that of an even guess over the vocabulary: "
          "training has diverged; lower optimizer.learning_rate or clip_norm"),
     Rule("distinct", 0.3, math.inf, "many sources get the same translation ({:.0%} as many different ones as in the "
-         "references): the model may ignore the source; lower optimizer.learning_rate or lengthen the warm-up"),
-    Rule("repetition", -math.inf, 0.1, "{:.0%} of the translations repeat a phrase over and over; train longer, or try "
-         "attention kind coverage"),
+         "references): the model does not look at the source; while the loss falls train longer, else lower "
+         "optimizer.learning_rate or lengthen the warm-up"),
+    Rule("repetition", -math.inf, 0.1, "{:.0%} of the translations repeat a phrase over and over; train longer, or set "
+         "decoding.no_repeat_ngram_size"),
     Rule("copying", -math.inf, 0.2, "{:.0%} of the translations are copies of their source; look for untranslated "
          "pairs in the training data"),
     Rule("length_ratio", 0.7, math.inf, "translations are too short ({:.2f} of the references' length); train longer, "
-         "or raise decoding.length_penalty.alpha"),
-    Rule("length_ratio", 0, 1.4, "translations are too long ({:.2f} of the references' length); train longer, or lower "
-         "decoding.max_length.ratio"),
+         "look for targets in the training data that are cut off, or raise decoding.length_penalty.alpha"),
+    Rule("length_ratio", 0, 1.4, "translations are too long ({:.2f} of the references' length); train longer, look for "
+         "targets in the training data that say more than their sources, or lower decoding.max_length.ratio"),
     Rule("unknown", 0, 0.02, "{:.1%} of the validation data's tokens are unknown; use tokenizer kind bpe, or raise "
          "tokenizer.vocab_size"),
     Rule("attention_entropy", 0, 0.95, "attention is spread evenly ({:.0%} of the largest entropy): the decoder does "
@@ -136,9 +137,10 @@ RULES = (
 
 
 def warnings_of(signs: Mapping[str, Any]) -> list[str]:
-    """What is wrong, and what to try, from the numbers of a validation; those it lacks are not looked at."""
-    return [
-        rule.warning.format(signs[rule.sign])
-        for rule in RULES
-        if rule.sign in signs and not rule.low <= signs[rule.sign] <= rule.high
-    ]
+    """What is wrong, and what to try, from the numbers of a validation; those it lacks are not looked at.
+
+    Of a training that has diverged nothing else is told: the other signs follow from it, their advice does not help.
+    """
+    found = [rule for rule in RULES if rule.sign in signs and not rule.low <= signs[rule.sign] <= rule.high]
+    told = found[:1] if found and found[0] is RULES[0] else found
+    return [rule.warning.format(signs[rule.sign]) for rule in told]

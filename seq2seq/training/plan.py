@@ -84,10 +84,10 @@ class TrainingPlan:
         """What the recipe asks for and this training is too short for."""
         config, total, epoch = self.config, self.total_steps, self.loader.steps(0)
         warmup, forcing, found = warmup_steps(config.schedule, total), config.teacher_forcing, {}
-        if warmup >= total > 1:
+        if 2 * warmup > total > 1:
+            reached = f", to {total / warmup:.0%} of optimizer.learning_rate at the end" if warmup > total else ""
             found["schedule.warmup_steps"] = (
-                f"the learning rate rises for {warmup:,}, to {total / warmup:.0%} of optimizer.learning_rate at the "
-                f"end; set {max(1, total // 10):,}, or train longer"
+                f"the learning rate rises for {warmup:,}{reached}; set {max(1, total // 10):,}, or train longer"
             )
         if total < epoch:
             found["max_steps"] = f"an epoch has {epoch:,}: {total / epoch:.0%} of the pairs are seen"

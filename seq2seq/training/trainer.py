@@ -31,6 +31,7 @@ from seq2seq.training.interruption import Interrupted, StopRequest
 from seq2seq.training.log import TrainingLog
 from seq2seq.training.objective import Objective, StepTotals
 from seq2seq.training.optimization import make_optimizer, rate_factor
+from seq2seq.training.pace import Pace
 from seq2seq.training.plan import TrainingPlan
 from seq2seq.training.progress import TrainingBar
 from seq2seq.training.ranking import Ranking
@@ -79,6 +80,7 @@ class Trainer:
         self.ranking = Ranking(config.early_stopping.metric, config.checkpoints.keep_best)
         self.state = State()
         self.stop = StopRequest()
+        self.pace = Pace()
         self.learning_rate = self.gradient_norm = 0.0
 
     def run(self) -> State:
@@ -225,6 +227,8 @@ class Trainer:
             seconds = self.processes.broadcast(seconds)
         self.state.seconds += seconds
         self.state.window.seconds += seconds
+        if told := self.pace.after(seconds, max(0, self._planned_steps() - self.state.step)):
+            say(told)
 
     def _log_if_due(self) -> None:
         if self.plan.log_due(self.state):
