@@ -24,7 +24,7 @@ def test_every_model_computes_on_a_gpu_what_it_computes_on_a_processor(
     model: Seq2Seq, batch: tuple[torch.Tensor, ...]
 ) -> None:
     model, other = model.float(), deepcopy(model).float().cuda()
-    found = other.logits(other(*(part.cuda() if part.dim() > 1 else part for part in batch)))
+    found = other.logits(other(*(part.cuda() for part in batch)))
     expected = model.logits(model(*batch))
     torch.testing.assert_close(found.cpu(), expected, atol=1e-4, rtol=1e-4)
     expected.pow(2).sum().backward()
