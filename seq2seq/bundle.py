@@ -22,6 +22,7 @@ from torch.overrides import TorchFunctionMode
 
 from seq2seq import __version__, recipe
 from seq2seq.data.tokenization import PAD, Tokenizer, copy_tokenizers, load_tokenizers
+from seq2seq.decoding.confidence import Calibration
 from seq2seq.decoding.model_scorer import ModelScorer
 from seq2seq.errors import UserError
 from seq2seq.files import new_folder, write_json
@@ -53,6 +54,7 @@ class Bundle:
     model: Seq2Seq
     src_tokenizer: Tokenizer
     tgt_tokenizer: Tokenizer
+    confidence: Calibration | None = None
 
     @property
     def scorer(self) -> ModelScorer:
@@ -96,7 +98,7 @@ def load_bundle(path: str | Path, device: torch.device) -> Bundle:
             if not weight.isfinite().all():
                 raise ValueError(f"{name} holds numbers that are not finite (NaN or infinity)")
         load_weights(model, weights)
-    return Bundle(config, model.to(device).eval(), *tokenizers)
+    return Bundle(config, model.to(device).eval(), *tokenizers, Calibration.load(folder))
 
 
 class _Unfilled(TorchFunctionMode):

@@ -22,6 +22,12 @@ def score(
     tgt: Annotated[Path, typer.Option(help="Their translations, line by line.")],
     format: Annotated[str, typer.Option(help="text, or jsonl with every token's log-probability.")] = "text",
     batch_size: Annotated[int, typer.Option(min=1, help="Pairs scored together.")] = 32,
+    ensemble: Annotated[
+        list[str] | None, typer.Option(help="Another run that scores with it; can be repeated.")
+    ] = None,
+    weight: Annotated[
+        list[float] | None, typer.Option(help="With --ensemble: a weight for each model, RUN's first.")
+    ] = None,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
@@ -29,19 +35,25 @@ def score(
     if format not in ("text", "jsonl"):
         raise UserError(f"--format {format}: must be text or jsonl")
 
+    if weight and not ensemble:
+        raise UserError("--weight has no effect without --ensemble")
+
     from seq2seq.bundle import load_bundle
     from seq2seq.data.lines import read_lines
     from seq2seq.data.tokenization import EOS
+    from seq2seq.decoding.ensemble import ensemble_of, mean_scores
     from seq2seq.decoding.scoring import score as score_tokens
     from seq2seq.device import set_up
 
     sources, targets = list(read_lines(src, pipe=True)), list(read_lines(tgt, pipe=True))
     if len(sources) != len(targets):
         raise UserError(f"{src} has {len(sources):,} lines, {tgt} {len(targets):,}; they must be parallel")
-    loaded = load_bundle(run, set_up(device, threads))
+    chosen, names = set_up(device, threads), [run, *(ensemble or [])]
+    models = [load_bundle(name, chosen) for name in names]
+    loaded, shares = models[0], ensemble_of(models, names, weight or []).scorer.shares
     encoded = [[*ids, EOS] for ids in loaded.src_tokenizer.encode_batch(sources)]
     wanted = [[*ids, EOS] for ids in loaded.tgt_tokenizer.encode_batch(targets)]
-    found = score_tokens(loaded.model, encoded, wanted, batch_size)
+    found = mean_scores([score_tokens(model.model, encoded, wanted, batch_size) for model in models], shares)
     for source, target, ids, logs in zip(sources, targets, wanted, found, strict=True):
         total, perplexity = sum(logs), _perplexity(logs)
         if format == "text":

@@ -33,7 +33,15 @@ def translate(
     input: Annotated[Path | None, typer.Option(help="With a RUN: text to translate; without it stdin.")] = None,
     output: Annotated[Path | None, typer.Option(help="With a RUN: where translations go; without it stdout.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an --output that exists.")] = False,
-    format: Annotated[str, typer.Option(help="With a RUN: text, or jsonl with scores and n-best.")] = "text",
+    format: Annotated[
+        str, typer.Option(help="With a RUN: text; jsonl with scores, confidences, n-best; or pharaoh (alignments).")
+    ] = "text",
+    alignment: Annotated[
+        bool, typer.Option("--alignment", help="With jsonl: also word alignments, attention.")
+    ] = False,
+    buffer: Annotated[
+        int | None, typer.Option(min=1, metavar="LINES", help="With a RUN: wait for so many lines; faster together.")
+    ] = None,
     n_best: Annotated[int, typer.Option(min=1, help="With a RUN: translations a line (jsonl).")] = 1,
     beam_size: Annotated[int | None, typer.Option(min=1, help="Short for decoding.beam_size=N; 1 is greedy.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="With a RUN: sentences translated together.")] = 32,
@@ -54,15 +62,18 @@ def translate(
         without_effect(
             {"--format": format != "text", "--n-best": n_best != 1, "--batch-size": batch_size != 32, "--force": force}
             | {"--beam-size": beam_size is not None, "--input": input is not None, "--output": output is not None}
-            | {"--ensemble": bool(ensemble), "--weight": bool(weight), "--precision": precision is not None},
+            | {"--alignment": alignment, "--buffer": buffer is not None, "--ensemble": bool(ensemble)}
+            | {"--weight": bool(weight), "--precision": precision is not None},
             "set decoding.beam_size=N, or name its run folder to translate text",
         )
         run_until("translate", run, settings, False, device, threads)
         return
-    if format not in ("text", "jsonl"):
-        raise UserError(f"--format {format}: must be text or jsonl")
-    if format == "text" and n_best > 1:
-        raise UserError("--n-best has no effect on text, which is one line a line; add --format jsonl")
+    if format not in ("text", "jsonl", "pharaoh"):
+        raise UserError(f"--format {format}: must be text, jsonl or pharaoh")
+    if format != "jsonl" and n_best > 1:
+        raise UserError(f"--n-best has no effect on {format}, which is one line a line; add --format jsonl")
+    if format != "jsonl" and alignment:
+        raise UserError(f"--alignment has no effect on {format}; add --format jsonl, or take --format pharaoh")
     if output is None and force:
         raise UserError("--force has no effect without --output")
     if output is not None and output.exists() and not force:
@@ -72,7 +83,7 @@ def translate(
         raise UserError("--weight has no effect without --ensemble")
 
     from seq2seq.decoding.ensemble import ensemble_of
-    from seq2seq.decoding.streams import lines_of, opened, write_jsonl, write_text
+    from seq2seq.decoding.streams import buffered, lines_of, opened, write_jsonl, write_pharaoh, write_text
     from seq2seq.decoding.translator import Translator, check_n_best
 
     names = [run, *(ensemble or [])]
@@ -81,11 +92,12 @@ def translate(
     short = [] if beam_size is None else [f"decoding.beam_size={beam_size}"]
     config = _configured(loaded.config.decoding, [*short, *(settings or [])])
     check_n_best(n_best, config)
-    translator, write = Translator(loaded, config, batch_size), write_text if format == "text" else write_jsonl
+    translator = Translator(loaded, config, batch_size, alignment or format == "pharaoh")
+    write = {"text": write_text, "jsonl": write_jsonl, "pharaoh": write_pharaoh}[format]
     with opened(input, output) as (source, target):
         if source.isatty():
             print("type a line and Enter to translate it; end with Ctrl-D (--input FILE reads a file)", file=sys.stderr)
-        for chunk in lines_of(source):
+        for chunk in lines_of(source) if buffer is None else buffered(lines_of(source), buffer):
             for translation in translator.translate(chunk, n_best):
                 write(translation, target)
             target.flush()

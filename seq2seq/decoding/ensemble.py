@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from seq2seq.data.tokenization import Tokenizer
+from seq2seq.decoding.confidence import Calibration
 from seq2seq.decoding.scorer import NumpyLogits, Scorer, State
 from seq2seq.decoding.translator import Trained
 from seq2seq.errors import UserError
@@ -19,9 +20,18 @@ class EnsembleState:
     """The state of each member."""
 
     members: list[State]
+    shares: Sequence[float]
+
+    @property
+    def attention(self) -> np.ndarray | None:
+        """The members' weighted mean; None where one has none."""
+        looks = [look for state in self.members if (look := getattr(state, "attention", None)) is not None]
+        if len(looks) < len(self.members):
+            return None
+        return np.asarray(np.average(np.stack(looks), 0, np.array(self.shares)))
 
     def select(self, rows: np.ndarray, sentences: np.ndarray | None) -> EnsembleState:
-        return EnsembleState([state.select(rows, sentences) for state in self.members])
+        return EnsembleState([state.select(rows, sentences) for state in self.members], self.shares)
 
 
 class EnsembleScorer:
@@ -35,7 +45,7 @@ class EnsembleScorer:
         self.members, self.shares = members, [weight / sum(weights) for weight in weights]
 
     def start(self, sources: Sequence[Sequence[int]]) -> EnsembleState:
-        return EnsembleState([member.start(sources) for member in self.members])
+        return EnsembleState([member.start(sources) for member in self.members], self.shares)
 
     def step(self, tokens: np.ndarray, state: EnsembleState) -> tuple[NumpyLogits, EnsembleState]:
         steps = [member.step(tokens, part) for member, part in zip(self.members, state.members, strict=True)]
@@ -43,7 +53,8 @@ class EnsembleScorer:
         mean = sum(share * np.exp(logits.log_probabilities()) for share, logits in weighted)
         with np.errstate(divide="ignore"):
             values = np.log(mean)
-        return NumpyLogits(values, np.zeros(values.shape[:2])), EnsembleState([after for _, after in steps])
+        following = EnsembleState([after for _, after in steps], self.shares)
+        return NumpyLogits(values, np.zeros(values.shape[:2])), following
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,9 @@ class Ensemble:
     config: Any
     src_tokenizer: Tokenizer
     tgt_tokenizer: Tokenizer
-    scorer: Scorer
+    scorer: EnsembleScorer
+    confidence: Calibration | None = None
+    """None: the members' curves are not those of their mean."""
 
 
 def ensemble_of(models: Sequence[Trained], names: Sequence[str], weights: Sequence[float]) -> Ensemble:
@@ -79,3 +92,14 @@ def ensemble_of(models: Sequence[Trained], names: Sequence[str], weights: Sequen
                                 "train both on the same data with the same tokenizer")  # fmt: skip
     scorer = EnsembleScorer([model.scorer for model in models], weights)
     return Ensemble(first.config, first.src_tokenizer, first.tgt_tokenizer, scorer)
+
+
+def mean_scores(scores: Sequence[list[list[float]]], shares: Sequence[float]) -> list[list[float]]:
+    """Log-probabilities of the tokens of given translations, of each member to those of their weighted mean."""
+    if len(scores) == 1:
+        return scores[0]
+    with np.errstate(divide="ignore"):
+        return [
+            np.log(sum(share * np.exp(logs) for share, logs in zip(shares, pair, strict=True))).tolist()
+            for pair in zip(*scores, strict=True)
+        ]

@@ -1,12 +1,13 @@
-"""What translating gives for a line, and how long lines are cut. Imports no torch: exported models need it too."""
+"""What translating gives for a line. Imports no torch: exported models need it too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from seq2seq import notebook
-from seq2seq.data.tokenization import Tokenizer
+from seq2seq.decoding.words import Link
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,13 @@ class Candidate:
     """In nats."""
     tokens: tuple[int, ...] = ()
     """As the search found them, without </s>; none where a long line was translated in pieces."""
+    token_log_probabilities: tuple[float, ...] = ()
+    """Of each token and of </s> after them, in nats; none where a long line was translated in pieces."""
+    confidence: float = 0.0
+    """How many of its words are right, by the model: the share expected, where the run has calibrated it on its
+    validation data; else the geometric mean of the tokens' probabilities."""
+    word_confidences: tuple[float, ...] = ()
+    """Of each word of `text.split()`: how likely it is right."""
 
 
 NOTHING = Candidate("", 0.0, 0.0)
@@ -36,6 +44,11 @@ class Translation:
     """In how many pieces the line was translated: 0 for a blank one, 1 unless it is very long."""
     unknown: list[str] = field(default_factory=list)
     """Stretches of the source that the model has no token for: it may have never seen them."""
+    alignment: list[Link] | None = None
+    """Which words of the source the best translation's words come from; None: not asked for, or without attention."""
+    attention: np.ndarray | None = None
+    """Over the source's tokens at each token of the best translation, with </s> [tgt_len, src_len]; None as above, or
+    where a long line was translated in pieces."""
 
     @property
     def text(self) -> str:
@@ -49,15 +62,3 @@ class Translation:
         """For notebooks: the source above its candidates."""
         rows = [(candidate.text, candidate.score) for candidate in self.candidates]
         return notebook.table((self.source, "score"), rows)
-
-
-def cut(tokens: list[int], tokenizer: Tokenizer, limit: int) -> Iterator[list[int]]:
-    """Pieces of at most `limit` tokens, cut behind a sentence's end, else before a word, else anywhere."""
-    while len(tokens) > limit:
-        names = tokenizer.tokens(tokens[: limit + 1])
-        ends = [i for i in range(1, limit + 1) if names[i - 1][-1:] in tuple(".!?。！？।؟")]
-        words = [i for i in range(1, limit + 1) if names[i].startswith("▁")]
-        place = max(ends, default=0) or max(words, default=0) or limit
-        yield tokens[:place]
-        tokens = tokens[place:]
-    yield tokens

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+import numpy as np
+
 from seq2seq.data.tokenization import EOS, UNK, Tokenizer
+from seq2seq.decoding.confidence import Calibration, sentence_probability
 from seq2seq.decoding.constraints import ExcludedPhrases, ForcedPrefix
+from seq2seq.decoding.forced import force
 from seq2seq.decoding.mbr import rerank
+from seq2seq.decoding.paragraphs import cut, sentences
 from seq2seq.decoding.processors import MinLength, NoRepeatedNgram, Processor, RepetitionPenalty
 from seq2seq.decoding.random_choice import RandomChoice
 from seq2seq.decoding.scorer import Scorer
 from seq2seq.decoding.search import Hypothesis, search_all
-from seq2seq.decoding.translation import NOTHING, Candidate, Translation, cut
+from seq2seq.decoding.translation import NOTHING, Candidate, Translation
+from seq2seq.decoding.words import Link, links, word_places, word_probabilities
 from seq2seq.errors import UserError
 from seq2seq.languages import has_spaces
 
@@ -38,6 +46,19 @@ class Trained(Protocol):
     def tgt_tokenizer(self) -> Tokenizer: ...
     @property
     def scorer(self) -> Scorer: ...
+    @property
+    def confidence(self) -> Calibration | None: ...
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a line that is translated by itself."""
+
+    before: str
+    """The white space between it and the piece before."""
+    text: str
+    tokens: list[int]
+    """With </s>."""
 
 
 class Translator:
@@ -46,22 +67,28 @@ class Translator:
     Args:
         config: how to search; None: as the recipe said.
         batch_size: sentences translated together; changes speed and memory, never a translation (in fp32).
+        align: also tell where the best translation's words come from, which takes another pass.
     """
 
-    def __init__(self, bundle: Trained, config: DecodingConfig | None = None, batch_size: int = 32) -> None:
+    def __init__(
+        self, bundle: Trained, config: DecodingConfig | None = None, batch_size: int = 32, align: bool = False
+    ) -> None:
         self.bundle = bundle
         self.config = config or bundle.config.decoding
-        self.batch_size = batch_size
+        self.batch_size, self.align = batch_size, align
         self.scorer = bundle.scorer
         self.processors = make_processors(self.config, bundle.tgt_tokenizer)
 
     def translate(self, lines: Sequence[str], n_best: int = 1) -> list[Translation]:
         """One translation a line; blank lines give blank ones."""
         pieces = [self._pieces(line) for line in lines]
-        encoded = list(itertools.chain.from_iterable(pieces))
-        found = iter(self._search(encoded, n_best))
+        flat = list(itertools.chain.from_iterable(pieces))
+        found = [self._candidates(h) for h in self._search([piece.tokens for piece in flat], n_best)]
+        looks = iter(self._looks(flat, found)) if self.align else itertools.repeat(None)
+        each = zip(flat, found, looks, strict=False)
         return [
-            self._join(line, [next(found) for _ in parts], n_best) for line, parts in zip(lines, pieces, strict=True)
+            self._join(line, list(itertools.islice(each, len(parts))), n_best)
+            for line, parts in zip(lines, pieces, strict=True)
         ]
 
     def _search(self, encoded: list[list[int]], n_best: int) -> list[list[Hypothesis]]:
@@ -75,28 +102,85 @@ class Translator:
             draws.append(search_all(self.scorer, encoded, self.config, processors, self.batch_size))
         return [list(itertools.chain.from_iterable(samples)) for samples in zip(*draws, strict=True)]
 
-    def _pieces(self, line: str) -> list[list[int]]:
-        """The line's tokens with </s>, cut where it is longer than the sentences that the model has seen."""
+    def _pieces(self, line: str) -> list[Piece]:
+        """The line with its tokens; in parts where it is longer than the sentences that the model has seen."""
         if not line.strip():
             return []
-        tokens = self.bundle.src_tokenizer.encode_batch([line])[0]
-        limit = self.bundle.config.max_length or 1000
-        return [[*piece, EOS] for piece in cut(tokens, self.bundle.src_tokenizer, limit)]
+        encode, limit = self.bundle.src_tokenizer.encode_batch, self.bundle.config.max_length or 1000
+        (tokens,) = encode([line])
+        if self.config.split == "never" or (self.config.split == "long" and len(tokens) <= limit):
+            return self._cut(Piece("", line, tokens), limit)
+        parts = list(sentences(line))
+        encoded = encode([text for _, text in parts])
+        pieces = (Piece(blank, text, ids) for (blank, text), ids in zip(parts, encoded, strict=True))
+        return [part for piece in pieces for part in self._cut(piece, limit)]
 
-    def _join(self, line: str, pieces: list[list[Hypothesis]], n_best: int) -> Translation:
-        if not pieces:
-            return Translation(line, [NOTHING], 0)
-        decode, unknown = self.bundle.tgt_tokenizer.decode, self.bundle.src_tokenizer.unknown(line)
-        if len(pieces) == 1:
-            candidates = [Candidate(decode(h.tokens), h.score, h.log_probability, tuple(h.tokens)) for h in pieces[0]]
-            return Translation(line, self._ranked(candidates)[:n_best] or [NOTHING], 1, unknown)
-        ranked = [self._ranked([Candidate(decode(h.tokens), h.score, h.log_probability) for h in p]) for p in pieces]
-        best = [candidates[0] for candidates in ranked if candidates]
-        blank = " " if has_spaces(self.bundle.config.tgt) else ""
-        text = blank.join(candidate.text for candidate in best)
-        score = sum(candidate.score for candidate in best) / max(1, len(best))
-        whole = Candidate(text, score, sum(candidate.log_probability for candidate in best))
-        return Translation(line, [whole], len(pieces), unknown)
+    def _cut(self, piece: Piece, limit: int) -> list[Piece]:
+        if len(piece.tokens) <= limit:
+            return [replace(piece, tokens=[*piece.tokens, EOS])]
+        blank, decode = " " if has_spaces(self.bundle.config.tgt) else "", self.bundle.src_tokenizer.decode
+        parts = list(cut(piece.tokens, self.bundle.src_tokenizer, limit))
+        return [Piece(piece.before if i == 0 else blank, decode(part), [*part, EOS]) for i, part in enumerate(parts)]
+
+    def _candidates(self, hypotheses: list[Hypothesis]) -> list[Candidate]:
+        """Different texts, best first."""
+        tokenizer, curves = self.bundle.tgt_tokenizer, self.bundle.confidence
+        found = []
+        for one in hypotheses:
+            logs = one.token_log_probabilities
+            sure = sentence_probability(logs)
+            words = word_probabilities(word_places(tokenizer, one.tokens), logs[:-1])
+            if curves is not None:
+                sure, words = curves.sentence(sure), [curves.word(word) for word in words]
+            text = tokenizer.decode(one.tokens)
+            found.append(
+                Candidate(text, one.score, one.log_probability, tuple(one.tokens), tuple(logs), sure, tuple(words))
+            )
+        return self._ranked(found)
+
+    def _looks(self, pieces: list[Piece], found: list[list[Candidate]]) -> list[np.ndarray | None]:
+        """Of each piece the attention over its source as its best translation is written."""
+        targets = [[*candidates[0].tokens, EOS] if candidates else [EOS] for candidates in found]
+        forced = force(self.scorer, [piece.tokens for piece in pieces], targets, self.batch_size)
+        return [one.attention for one in forced]
+
+    def _join(
+        self, line: str, parts: list[tuple[Piece, list[Candidate], np.ndarray | None]], n_best: int
+    ) -> Translation:
+        if not parts:
+            return Translation(line, [NOTHING], 0, alignment=[] if self.align else None)
+        unknown, alignment = self.bundle.src_tokenizer.unknown(line), self._alignment(parts)
+        if len(parts) == 1:
+            ((_, candidates, look),) = parts
+            return Translation(line, candidates[:n_best] or [NOTHING], 1, unknown, alignment, look)
+        best = [(piece.before, candidates[0]) for piece, candidates, _ in parts if candidates]
+        text = "".join(before + candidate.text for before, candidate in best)
+        score = sum(candidate.score for _, candidate in best) / max(1, len(best))
+        words = tuple(itertools.chain.from_iterable(candidate.word_confidences for _, candidate in best))
+        total = sum(len(candidate.word_confidences) * candidate.confidence for _, candidate in best)
+        logs = math.fsum(candidate.log_probability for _, candidate in best)
+        whole = Candidate(text, score, logs, confidence=total / max(1, len(words)), word_confidences=words)
+        return Translation(line, [whole], len(parts), unknown, alignment)
+
+    def _alignment(self, parts: list[tuple[Piece, list[Candidate], np.ndarray | None]]) -> list[Link] | None:
+        """Of the whole line: words count on from piece to piece."""
+        found: list[Link] = []
+        if not self.align:
+            return None
+        before = (0, 0)
+        for piece, candidates, look in parts:
+            if look is None:
+                return None
+            target = candidates[0].text if candidates else ""
+            places = (
+                self.bundle.src_tokenizer.words([piece.text])[0],
+                word_places(self.bundle.tgt_tokenizer, candidates[0].tokens) if candidates else [],
+            )
+            sizes = len(piece.text.split()), len(target.split())
+            if len(places[0]) == len(piece.tokens) - 1:  # a word cut in two is read anew, and differently
+                found += [(before[0] + s, before[1] + t) for s, t in links(look, *places)]
+            before = (before[0] + sizes[0], before[1] + sizes[1])
+        return found
 
     def _ranked(self, candidates: list[Candidate]) -> list[Candidate]:
         """The different texts, best first."""

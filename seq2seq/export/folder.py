@@ -46,6 +46,8 @@ def export(run: Path, output: Path, formats: list[str]) -> None:
             for file in fp32:
                 file.unlink()
         copy_tokenizers(source, folder)
+        if bundle.confidence is not None:
+            bundle.confidence.save(folder)
         write_json(folder / "config.json", _config(bundle))
         write_text(folder / "README.md", model_card(bundle, folder))
 

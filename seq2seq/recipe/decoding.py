@@ -110,6 +110,10 @@ class DecodingConfig(Config):
     sampling: SamplingConfig | None = None
     """Draw translations by chance, `--n-best` of them; null: search for the best."""
 
+    split: Literal["long", "always", "never"] = "long"
+    """Which lines are split into sentences, translated one by one and joined with the white space between them: those
+    longer than the training's longest sentence, all, or none (long lines are then cut where they are too long)."""
+
     mbr: MbrConfig | None = None
     """Choose the translation by minimum Bayes risk; null: by its score."""
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 from seq2seq.data.tokenization import Tokenizer, load_tokenizers
+from seq2seq.decoding.confidence import Calibration
 from seq2seq.errors import UserError
 from seq2seq.files import read_bounded
 from seq2seq.languages import is_code
@@ -16,6 +17,8 @@ from seq2seq.runtime.scorer import OnnxScorer
 
 FORMAT = "seq2seq-onnx-1"
 CONFIG_BYTES = 1 << 20
+LATER: dict[str, Any] = {"split": "long"}
+"""Keys of `decoding` that folders of earlier versions lack, with what those did."""
 
 Precision = Literal["fp32", "int8"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
@@ -41,6 +44,7 @@ class Exported:
     scorer: OnnxScorer
     src_tokenizer: Tokenizer
     tgt_tokenizer: Tokenizer
+    confidence: Calibration | None = None
 
 
 def load_exported(folder: str | Path, precision: str | None = None, threads: int | None = None) -> Exported:
@@ -63,7 +67,7 @@ def load_exported(folder: str | Path, precision: str | None = None, threads: int
     config = load_config(path)
     src_tokenizer, tgt_tokenizer = load_tokenizers(path)
     scorer = OnnxScorer(graphs(path, chosen), len(tgt_tokenizer), threads)
-    return Exported(config, scorer, src_tokenizer, tgt_tokenizer)
+    return Exported(config, scorer, src_tokenizer, tgt_tokenizer, Calibration.load(path))
 
 
 def load_config(folder: Path) -> SimpleNamespace:
@@ -77,6 +81,7 @@ def load_config(folder: Path) -> SimpleNamespace:
         content = json.loads(read_bounded(path, CONFIG_BYTES))
         if content.get("format") != FORMAT:
             raise UserError(f"{path}: format {str(content.get('format'))[:40]!r}, not {FORMAT}; export the model again")
+        content["decoding"] = {**LATER, **content["decoding"]}
         _check(content)
         decoding = json.loads(json.dumps(content["decoding"]), object_hook=lambda part: SimpleNamespace(**part))
         return SimpleNamespace(**{**content, "decoding": decoding})

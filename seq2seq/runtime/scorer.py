@@ -29,6 +29,13 @@ class OnnxState:
 
     source: Mapping[str, Value]
     carried: Mapping[str, Value]
+    look: Value | None = None
+    """Where the last step looked."""
+
+    @property
+    def attention(self) -> np.ndarray | None:
+        """Where the last step looked [sentences, beam, src_len]; None: the model has no attention."""
+        return None if self.look is None else np.asarray(self.look.numpy())
 
     def select(self, rows: np.ndarray, sentences: np.ndarray | None) -> OnnxState:
         source = self.source
@@ -85,6 +92,8 @@ class OnnxScorer:
         self._needed = [value.name for value in self._step.get_inputs()]
         self._carried = [name for name in self._encoded if name not in SOURCE]
         self._stepped = ["logits", "normalizer", "best", "words", *(f"next.{name}" for name in self._carried)]
+        if any(value.name == "attention" for value in self._step.get_outputs()):
+            self._stepped.append("attention")
         self._most = max(1, vocab_size - NEVER_WRITTEN)
         self._count = 1
 
@@ -109,7 +118,8 @@ class OnnxScorer:
         inputs = {name: given[name] for name in self._needed}
         logits, normalizer, best, words, *following = self._step.run_with_ort_values(self._stepped, inputs)
         scores = OnnxLogits(logits, normalizer.numpy(), best.numpy(), words.numpy(), self)
-        return scores, OnnxState(state.source, dict(zip(self._carried, following, strict=True)))
+        look = following.pop() if self._stepped[-1] == "attention" else None
+        return scores, OnnxState(state.source, dict(zip(self._carried, following, strict=True)), look)
 
 
 def _rows(part: np.ndarray) -> np.ndarray:

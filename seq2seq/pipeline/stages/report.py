@@ -21,7 +21,7 @@ class Report(Stage):
 
     name = "report"
     needs = ("evaluate",)
-    code_version = 2
+    code_version = 3
 
     def inputs(self, recipe: Recipe) -> Inputs:
         """Nothing but the title: all else is what other stages have left."""
@@ -43,6 +43,7 @@ def gather(context: Context) -> RunReport:
     from seq2seq.bundle import count_weights
     from seq2seq.data.test_sets import audit_of_test_sets
     from seq2seq.evaluation.attention import AttentionExample
+    from seq2seq.evaluation.confidence import described_error
     from seq2seq.evaluation.report import RunReport, TestSetReport
 
     recipe, folder = context.recipe, context.folder
@@ -56,6 +57,9 @@ def gather(context: Context) -> RunReport:
     audit = json.loads((folder.data / "audit.json").read_text(encoding="utf-8"))
     audit["test"] = audit_of_test_sets(folder.data)
     facts = _facts(context.manifest, count_weights(folder.model), log)
+    for one in test_sets:
+        confidences = json.loads((folder.translations / f"{one.name}.confidence.json").read_text(encoding="utf-8"))
+        facts.append((f"Confidence, {one.name}", described_error(confidences, one.hypotheses, one.references)))
     text = folder.recipe.read_text(encoding="utf-8")
     return RunReport(recipe.name, recipe.data.src, recipe.data.tgt, facts, text, log, audit, test_sets)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2seq.data.sources import fingerprints, references_alone
+from seq2seq.decoding.confidence import FILE as CONFIDENCE
 from seq2seq.files import new_folder, write_json, write_text
 from seq2seq.pipeline.manifest import Inputs
 from seq2seq.pipeline.stage import Context, Stage, flatten
@@ -32,7 +33,7 @@ class Translate(Stage):
 
     name = "translate"
     needs = ("train",)
-    code_version = 2
+    code_version = 3
 
     def inputs(self, recipe: Recipe) -> Inputs:
         """How translations are searched for; the contents of the test sets, but for their references."""
@@ -46,19 +47,24 @@ class Translate(Stage):
         from seq2seq.data.preparation import PreparedPairs
         from seq2seq.data.test_sets import update_test_sets
         from seq2seq.decoding.translator import Translator
+        from seq2seq.evaluation.confidence import calibrate
 
         recipe, folder = context.recipe, context.folder
         write_json(folder.model / "config.json", bundle_config(recipe).model_dump())
         loaded = load_bundle(folder.model, context.processes.device)
         update_test_sets(recipe.data, (loaded.src_tokenizer, loaded.tgt_tokenizer), folder.data, say)
-        translator = Translator(loaded)
+        confidence = calibrate(loaded, PreparedPairs(folder.data / "valid.arrow"))
+        confidence.save(folder.model)
+        translator = Translator(replace(loaded, confidence=confidence))
         with new_folder(folder.translations) as partial:
             for name in recipe.data.test:
                 sources = PreparedPairs(folder.test_set(name)).src_texts()
                 found = translator.translate(sources)
                 write_text(partial / f"{name}.{recipe.data.tgt}", "".join(one.text + "\n" for one in found))
                 write_json(partial / f"{name}.attention.json", [asdict(one) for one in _attentions(loaded, found)])
-        return [folder.translations]
+                best = [one.candidates[0] for one in found]
+                write_json(partial / f"{name}.confidence.json", [[c.confidence, *c.word_confidences] for c in best])
+        return [folder.translations, folder.model / CONFIDENCE]
 
 
 def _attentions(loaded: Bundle, translations: list[Translation]) -> list[AttentionExample]:
