@@ -37,7 +37,8 @@ STYLE = (
 .chart .end { text-anchor: end; } .chart .middle { text-anchor: middle; } .chart .faint { fill: var(--faint); }
 .chart .title { font-size: 12px; font-weight: 600; fill: var(--ink); }
 .chart .value { text-anchor: middle; fill: var(--ink); }
-.chart path { fill: none; } .chart .grid { stroke: var(--rule); } .chart rect.bar { fill: var(--bar); }
+.chart path { fill: none; } .chart path.mark { fill: var(--c1); }
+.chart .grid { stroke: var(--rule); } .chart rect.bar { fill: var(--bar); }
 .chart .line { stroke-width: 1.8; stroke-linejoin: round; }
 """
     + "".join(
@@ -127,11 +128,19 @@ def figure(charts: Sequence[Chart], columns: int = 3) -> str:
 
 
 def line_chart(
-    title: str, lines: Sequence[Line], x_label: str, log_x: bool = False, log_y: bool = False
+    title: str,
+    lines: Sequence[Line],
+    x_label: str,
+    log_x: bool = False,
+    log_y: bool = False,
+    marks: Sequence[tuple[float, str]] = (),
 ) -> Chart | None:
     """Curves. A linear axis begins at zero; points that are not finite are left out; without any, None.
 
     A curve's own values stand in its attribute data-points: a page can read them off.
+
+    Args:
+        marks: places along x, within those of the curves, that are pointed at from above, each with what to say of it.
     """
     kept = [(line, _thinned([p for p in line.points if all(map(math.isfinite, p))])) for line in lines]
     kept = [(line, points) for line, points in kept if points]
@@ -141,9 +150,10 @@ def line_chart(
     x = Axis(_powers(xs, 2) if log_x else ticks(min(*xs, 0), max(xs)), log_x)
     y = Axis(_powers(ys, 10) if log_y else ticks(min(*ys, 0), _ceiling(ys)), log_y)
     head, top = _head(title, [line for line, _ in kept])
-    marks = [head, _grid(y, top), *(_x_ticks(x, top)), _text(WIDTH - RIGHT, top + PLOT + 34, x_label, "end faint")]
-    marks += [_curve(x, y, top, line, points) for line, points in kept]
-    return Chart(title, top + PLOT + BOTTOM, Markup("").join(marks))
+    parts = [head, _grid(y, top), *(_x_ticks(x, top)), _text(WIDTH - RIGHT, top + PLOT + 34, x_label, "end faint")]
+    parts += [_curve(x, y, top, line, points) for line, points in kept]
+    parts += [_mark(_x(x, place), top, text) for place, text in marks]
+    return Chart(title, top + PLOT + BOTTOM, Markup("").join(parts))
 
 
 def bar_chart(title: str, bars: Sequence[Bar], notes: str = "") -> Chart:
@@ -258,6 +268,11 @@ def _curve(x: Axis, y: Axis, top: float, line: Line, points: Sequence[Point]) ->
     if line.best is not None and all(map(math.isfinite, line.best)):
         parts.append(dot.format("ring", line.style, _x(x, line.best[0]), top + PLOT * (1 - y.at(line.best[1])), 5.5))
     return Markup("").join(parts)
+
+
+def _mark(x: float, top: float, text: str) -> Markup:
+    """A triangle that points down at the plot."""
+    return Markup('<path class="mark" d="M{:.1f} {:.1f}l-5 -8h10z"><title>{}</title></path>').format(x, top, text)
 
 
 def _x(axis: Axis, value: float) -> float:

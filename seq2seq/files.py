@@ -51,6 +51,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_jsonl(path: Path) -> list[Any]:
+    """The values of a file that has a line of JSON for each."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A folder to fill that takes `path`'s place at once, when the block ends without an error.

@@ -55,6 +55,10 @@ class RunFolder:
         """One file a test set."""
         return self.root / "translations"
 
+    def details(self, name: str) -> Path:
+        """A record for each sentence of a test set: how its translation was written."""
+        return self.translations / f"{name}.details.jsonl"
+
     @property
     def report(self) -> Path:
         """Scores and report."""
@@ -69,6 +73,11 @@ class RunFolder:
     def scores(self) -> Path:
         """The scores of each test set."""
         return self.report / "scores.json"
+
+    @property
+    def previous_scores(self) -> Path:
+        """Those before."""
+        return self.report / "previous_scores.json"
 
     @property
     def html(self) -> Path:

@@ -23,6 +23,8 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 DROPPED_BY = ("empty", "duplicate", "overlap", "too_long", "length_ratio")
+SAMPLES, SAMPLE_LENGTH = 3, 300
+"""Of the pairs that a filter drops from a source, so many are kept to look at, up to so many characters."""
 PARTS = 64
 CHUNK = 100_000
 
@@ -114,6 +116,7 @@ class Cleaner:
         self._section, self._folder = config, folder
         self.read = np.zeros(sources, np.int64)
         self.dropped: dict[str, Ints] = {name: np.zeros(sources, np.int64) for name in DROPPED_BY}
+        self.samples: list[dict[str, list[list[str]]]] = [{} for _ in range(sources)]
         self.overlap = Overlap(evaluation)
         self._duplicates = Duplicates(folder)
         self._texts = _open_texts(folder, "w")
@@ -135,9 +138,11 @@ class Cleaner:
         overlaps = self.overlap.add(src, tgt)
         if not src.strip() or not tgt.strip():
             self.dropped["empty"][source] += 1
+            self.sample("empty", source, src, tgt)
             return
         if len(src) > MAX_TEXT or len(tgt) > MAX_TEXT:
             self.dropped["too_long"][source] += 1
+            self.sample("too_long", source, src, tgt)
             return
         self._duplicates.add(src, tgt)
         self._texts[0].write(src + "\n")
@@ -150,6 +155,7 @@ class Cleaner:
         self.__exit__(None, None, None)
         duplicate = self._duplicates.find()
         self._keep = np.memmap(self._folder / "keep", np.bool_, "w+", shape=(max(1, len(duplicate)),))[: len(duplicate)]
+        wanted: dict[int, tuple[str, int]] = {}
         with open(self._folder / "records", "rb") as file:
             for start in range(0, len(duplicate), CHUNK):
                 records = np.fromfile(file, self.RECORD, CHUNK)
@@ -158,11 +164,30 @@ class Cleaner:
                 self.drop("duplicate", records["source"][second])
                 self.drop("overlap", records["source"][overlap])
                 self._keep[start : start + CHUNK] = ~(second | overlap)
+                for name, drops in (("duplicate", second), ("overlap", overlap)):
+                    for source in np.unique(records["source"][drops]).tolist():
+                        places = np.flatnonzero(drops & (records["source"] == source))[:SAMPLES]
+                        wanted |= {start + int(place): (name, source) for place in places}
+        self._sample_at(wanted)
         return int(self._keep.sum())
 
     def drop(self, name: str, sources: npt.NDArray[np.int16]) -> None:
         """Count dropped pairs, given where each came from."""
         self.dropped[name] += np.bincount(sources, minlength=len(self.read))
+
+    def sample(self, name: str, source: int, src: str, tgt: str) -> None:
+        """Keep a dropped pair to look at, if it is one of the first."""
+        samples = self.samples[source].setdefault(name, [])
+        if len(samples) < SAMPLES:
+            samples.append([src[:SAMPLE_LENGTH], tgt[:SAMPLE_LENGTH]])
+
+    def _sample_at(self, wanted: dict[int, tuple[str, int]]) -> None:
+        """Samples by their places among the pairs on disk, with why and from which source they were dropped."""
+        src, tgt, alignments = _open_texts(self._folder, "r")
+        with src, tgt, alignments:
+            for i, (one, other) in zip(range(max(wanted, default=-1) + 1), zip(src, tgt, strict=True), strict=False):
+                if i in wanted:
+                    self.sample(*wanted[i], one[:-1], other[:-1])
 
     def __iter__(self) -> Iterator[tuple[int, str, str, str]]:
         src, tgt, alignments = _open_texts(self._folder, "r")

@@ -51,8 +51,8 @@ def prepare(
 
     Returns:
         The audit. Lengths are in tokens without </s>:
-        `train`: `sources` (a list: key, read, kept, dropped by each filter, samples, warnings), their sums, and
-        statistics of what is kept;
+        `train`: `sources` (a list: key, read, kept, dropped by each filter, samples, warnings, and samples of what was
+        dropped), their sums, and statistics of what is kept;
         `valid`, `test.NAME`: pairs, empty sides, samples, warnings, statistics, and `overlap`: how many of the set's
         sources, targets and pairs stand in the training data, before and after filtering;
         `vocabulary`: joint, src, tgt (tokens).
@@ -122,6 +122,9 @@ def _write_train(
             too_long, uneven = drop_by_length(data.filter, _lengths(src), _lengths(tgt))
             cleaner.drop("too_long", sources[too_long])
             cleaner.drop("length_ratio", sources[uneven])
+            for name, drops in (("too_long", too_long), ("length_ratio", uneven)):
+                for i in np.flatnonzero(drops).tolist():
+                    cleaner.sample(name, *rows[i][:3])
             kept = np.flatnonzero(~(too_long | uneven)).tolist()
             for i in kept:
                 after.add(*rows[i][1:3])
@@ -133,7 +136,10 @@ def _write_train(
             file.write_batch(pa.record_batch(columns, schema=schema))
     if not statistics.pairs:
         raise _nothing_left(cleaner)
-    counts = [_audit_of(*source) for source in zip(inspections, dropped_of(cleaner), strict=True)]
+    counts = [
+        {**_audit_of(inspection, dropped), "dropped_samples": samples}
+        for inspection, dropped, samples in zip(inspections, dropped_of(cleaner), cleaner.samples, strict=True)
+    ]
     totals = {"read": int(cleaner.read.sum()), "kept": statistics.pairs, "dropped": _dropped(cleaner)}
     return {**totals, "sources": counts, **statistics.summary()}
 

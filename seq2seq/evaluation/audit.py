@@ -39,6 +39,16 @@ def audit_tables(audit: Audit, src: str, tgt: str) -> list[Table]:
     return [table for table in tables if table.rows]
 
 
+def dropped_pairs(audit: Audit) -> list[tuple[str, str, str]]:
+    """Examples of what the filters dropped from the training data: why, source, target."""
+    return [
+        (reason.replace("_", " "), src, tgt)
+        for source in _part(audit, "train").get("sources", [])
+        for reason, pairs in _part(source, "dropped_samples").items()
+        for src, tgt in pairs
+    ]
+
+
 def _sources(train: Audit) -> Table:
     """A row for each source of the training data; where there are several, their sum."""
     sources = [entry for entry in train.get("sources", []) if isinstance(entry, Mapping)]

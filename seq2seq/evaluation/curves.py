@@ -14,11 +14,12 @@ from seq2seq.evaluation.metrics import LengthBucket
 Record = Mapping[str, Any]
 
 
-def learning_curves(log: Sequence[Record]) -> list[Chart]:
+def learning_curves(log: Sequence[Record], warnings: Sequence[tuple[int, str]] = ()) -> list[Chart]:
     """Loss of training and validation, validation scores, and more, over the steps; charts of nothing are left out.
 
     Args:
         log: records of train.jsonl, of the kinds train and validation.
+        warnings: the steps at which a sign of ill health was seen, and what was said; both charts of scores mark them.
     """
     train = [record for record in log if record.get("kind") == "train"]
     valid = [record for record in log if record.get("kind") == "validation"]
@@ -35,9 +36,11 @@ def learning_curves(log: Sequence[Record]) -> list[Chart]:
             ("Target tokens per second", "tokens_per_second"),
         )
     ]
+    last = max((record["step"] for record in (*train, *valid)), default=0)
+    marks = [(float(step), f"step {step:,}: {text}") for step, text in warnings if step <= last]
     drawn = [
-        line_chart("Loss, nats per token", losses, "steps"),
-        line_chart("Validation scores", scores, "steps"),
+        line_chart("Loss, nats per token", losses, "steps", marks=marks),
+        line_chart("Validation scores", scores, "steps", marks=marks),
         *single,
         exposure_chart(valid[-1]) if valid else None,
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from babel import Locale, UnknownLocaleError
@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from seq2seq.evaluation.attention import AttentionExample
 from seq2seq.evaluation.audit import audit_tables
+from seq2seq.evaluation.compare import Comparison
+from seq2seq.evaluation.explorer import Detail
 from seq2seq.evaluation.metrics import LengthBucket, Score, score_by_length, sentence_chrf
 from seq2seq.evaluation.sentences import SentenceView, choose_sentences
 from seq2seq.languages import has_spaces
@@ -23,7 +24,11 @@ SCORE_COLUMNS = ("test set", "metric", "score", "95 % interval", "sentences")
 
 @dataclass(frozen=True)
 class TestSetReport:
-    """A test set, translated and scored: equally many sources, hypotheses and references."""
+    """A test set, translated and scored: equally many sources, hypotheses and references.
+
+    Attributes:
+        details: what is recorded of each sentence's translation; empty where that is nothing.
+    """
 
     __test__ = False  # pytest: this is no test
 
@@ -32,7 +37,7 @@ class TestSetReport:
     hypotheses: list[str]
     references: list[str]
     scores: list[Score]
-    attentions: list[AttentionExample]
+    details: list[Detail]
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,10 @@ class RunReport:
         recipe: its YAML, defaults written out.
         log: the records of train.jsonl.
         audit: what became of the data: nested mappings of numbers and strings.
+        warnings: signs of ill health in training: the step of each, and what was said.
+        repeat: the command that makes the run again.
+        comparisons: this run beside others.
+        previous: by test set and metric, what the recipe's run scored before.
     """
 
     name: str
@@ -54,6 +63,10 @@ class RunReport:
     log: list[dict[str, Any]]
     audit: dict[str, Any]
     test_sets: list[TestSetReport]
+    warnings: list[tuple[int, str]] = field(default_factory=list)
+    repeat: str = ""
+    comparisons: list[Comparison] = field(default_factory=list)
+    previous: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def to_markdown(report: RunReport) -> str:

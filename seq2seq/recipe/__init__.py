@@ -89,6 +89,7 @@ from seq2seq.recipe.model import (
     ReadoutConfig,
     StackConfig,
 )
+from seq2seq.recipe.report import ReportConfig
 from seq2seq.recipe.training import (
     AdadeltaConfig,
     AdagradConfig,
@@ -137,6 +138,8 @@ class Recipe(Config):
     """How translations are searched for."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """How the translations of test sets are scored."""
+    report: ReportConfig = ReportConfig()
+    """What the run's page tells besides."""
     export: ExportConfig | None = None
     """Also write the model to the run folder's `export`, for translating without torch; null: do not."""
 

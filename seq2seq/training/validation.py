@@ -17,6 +17,7 @@ from seq2seq.decoding.search import search_all
 from seq2seq.decoding.translator import make_processors
 from seq2seq.distributed import SINGLE_PROCESS, Processes
 from seq2seq.evaluation.metrics import score
+from seq2seq.evaluation.text_signs import text_signs
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.training import health
 from seq2seq.training.loss import smoothed_cross_entropy
@@ -67,7 +68,7 @@ class Validator:
         return {
             **references,
             **{s.metric: s.value for s in scores},
-            **health.text_signs(self.sources, hypotheses, self.references),
+            **text_signs(self.sources, hypotheses, self.references),
             "unknown": self.unknown,
             "loss_to_chance": references["loss"] / math.log(len(self.tokenizer)),
             **self._exposure(model),

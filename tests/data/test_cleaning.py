@@ -56,6 +56,12 @@ def test_cleaner_is_the_plain_filters(
         assert list(cleaner) == expected == list(cleaner)
         assert list(cleaner.texts(1)) == [tgt for _, _, tgt, _ in expected]
     assert left == len(expected)
+    for source, samples in enumerate(cleaner.samples):
+        of_source = [[src, tgt] for number, src, tgt, _ in pairs if number == source]
+        assert {name: len(found) for name, found in samples.items()} == {
+            name: min(3, counts[source]) for name, counts in dropped.items() if counts[source]
+        }
+        assert all(pair in of_source for found in samples.values() for pair in found)
     assert {name: cleaner.dropped[name].tolist() for name in dropped} == dropped
     assert cleaner.read.tolist() == [sum(row[0] == i for row in pairs) for i in (0, 1)]
 

@@ -51,6 +51,8 @@ def test_every_pair_is_accounted_for(tmp_path: Path, data: dict[str, Any]) -> No
     one, two = audit["train"]["sources"]
     assert one.pop("samples") == [list(FIRST[i]) for i in (0, 3, 5)] and two.pop("samples")[0] == list(SECOND[0])
     assert "83% of the pairs were dropped" in one.pop("warnings")[-1] and two.pop("warnings")
+    samples = one.pop("dropped_samples")
+    assert {name: len(pairs) for name, pairs in samples.items()} == one["dropped"] and two.pop("dropped_samples")
     dropped = {"empty": 1, "duplicate": 1, "overlap": 1, "too_long": 1, "length_ratio": 1}
     assert one == {"key": "data.train.0", "read": 6, "kept": 1, "dropped": dropped}
     dropped = {"empty": 0, "duplicate": 1, "overlap": 2, "too_long": 0, "length_ratio": 0}

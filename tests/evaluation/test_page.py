@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from seq2seq import charts
-from seq2seq.evaluation.attention import AttentionExample
 from seq2seq.evaluation.page import to_html
-from tests.evaluation.test_report import a_test_set, run_report
+from tests.evaluation.test_report import a_test_set, detail, run_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WIDTHS = [360, 768, 1280]
@@ -60,7 +59,8 @@ AUDIT = {
         "kept": 1028990,
         "dropped": {"empty": 0, "duplicate": 8, "overlap": 101, "too_long": 2345, "length_ratio": 12},
         "sources": [
-            {"key": f"data.train.{i}", "read": 29000, "kept": 28990, "dropped": {"duplicate": 8, "too_long": 2}}
+            {"key": f"data.train.{i}", "read": 29000, "kept": 28990, "dropped": {"duplicate": 8, "too_long": 2},
+             "dropped_samples": {"too_long": [["a long text " * 20, "ein langer Text " * 20]]}}
             for i in range(2)
         ],
         "src": {"tokens": 430123, "mean": 14.83, "median": 14, "p95": 23, "max": 45, "unknown": 0.000001,
@@ -92,6 +92,8 @@ def faults(browser: Any, path: Path, width: int, scheme: str) -> list[str]:
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(path.absolute().as_uri())
+    for row in page.locator(".explorer .row").all()[:1]:
+        row.locator("button").click()
     found = [*said, *page.evaluate(LAYOUT)]
     page.close()
     return found
@@ -99,17 +101,25 @@ def faults(browser: Any, path: Path, width: int, scheme: str) -> list[str]:
 
 def full_report() -> str:
     """A page with long words, wide numbers and all its parts."""
-    words = [*WORDS, "(end)"]
-    weights = [[0.5 if abs(i - j) < 2 else 0.0 for j in range(len(words))] for i in range(len(words))]
-    example = AttentionExample(" ".join(WORDS), " ".join(WORDS), words, words, weights)
-    sets = [a_test_set(name, attentions=[example] * 3) for name in ("flickr2016", "x" * 80)]
+    texts, details = [" ".join(WORDS)] * 40, [detail(WORDS, WORDS)] * 40
+    sets = [a_test_set("flickr2016", sources=texts, hypotheses=texts, details=details), a_test_set("x" * 80)]
     facts = [("Weights", "5,123,456"), ("Command", "seq2seq run " + "recipes/multi30k-en-de.yaml" * 8)]
     log: list[dict[str, Any]] = []
     for step in range(50, 150_000, 5000):
         log.append({"kind": "train", "step": step, "loss": 5.0, "learning_rate": 0.0004, "gradient_norm": 0.5,
                     "tokens_per_second": 123456})  # fmt: skip
         log.append({"kind": "validation", "step": step, "loss": 1.0, "bleu": 30.0, "chrf": 50.0, "best": True})
-    return to_html(run_report(test_sets=sets, facts=facts, audit=AUDIT, log=log, recipe="name: demo\n" + "a" * 300))
+    return to_html(
+        run_report(
+            test_sets=sets,
+            facts=facts,
+            audit=AUDIT,
+            log=log,
+            recipe="name: demo\n" + "a" * 300,
+            warnings=[(50, "too short"), (5050, "too long")],
+            repeat="seq2seq run " + "x" * 90,
+        )
+    )
 
 
 @pytest.fixture(scope="module")

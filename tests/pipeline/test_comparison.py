@@ -53,3 +53,22 @@ def test_runs_are_listed_the_best_first(runs: Path) -> None:
 def test_runs_without_a_test_set_in_common(runs: Path) -> None:
     done = seq2seq("compare", str(runs / "a"), str(runs / "c"))
     assert done.code == 2 and "no test set that all of them have translated" in done.err
+
+
+def test_a_report_stands_beside_named_runs_and_the_run_before(tmp_path: Path, runs: Path) -> None:
+    recipe, mine = str(runs.parent / "recipe.yaml"), tmp_path / "mine"
+    settings = ("training.max_steps=2", f"output_dir={mine}", f"report.compare_to=[{runs / 'a'}]")
+    options = ("--device", "cpu", "--threads", "1")
+    done = seq2seq("run", recipe, *settings, *options)
+    assert done.code == 0, done.err
+    page = (mine / "report" / "report.html").read_text()
+    assert "Beside other runs" in page and str(runs / "a") in page and "this run" in page
+    assert "the run before had" not in page and "Every sentence" in page and f"seq2seq run {mine}/recipe.yaml" in page
+    before = json.loads((mine / "report" / "scores.json").read_text())["toy"][0]["value"]
+    done = seq2seq("run", recipe, "training.max_steps=90", *settings[1:], *options)
+    assert done.code == 0, done.err
+    assert f"the run before had {before:.1f}" in (mine / "report" / "report.html").read_text()
+    planned = seq2seq("plan", recipe, "training.max_steps=90", settings[1], f"report.compare_to=[{runs / 'b'}]").out
+    assert "report     runs: report.compare_to.0" in planned
+    done = seq2seq("plan", recipe, "report.compare_to=[nowhere]")
+    assert done.code == 2 and "report.compare_to.0: nowhere: no run folder" in done.err

@@ -10,6 +10,7 @@ import torch
 from seq2seq import recipe
 from seq2seq.bundle import load_bundle
 from seq2seq.data.preparation import PreparedPairs
+from seq2seq.evaluation.text_signs import repeats, text_signs
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.pipeline import Runner
 from seq2seq.training import health
@@ -33,7 +34,7 @@ REFERENCES = [f"der Hund Nummer {i} schläft" for i in range(10)]
     ],
 )
 def test_repeats(text: str, expected: bool) -> None:
-    assert health.repeats(text) == expected
+    assert repeats(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -48,14 +49,14 @@ def test_repeats(text: str, expected: bool) -> None:
     ],
 )
 def test_text_signs(hypotheses: list[str], warning: str | None) -> None:
-    found = health.warnings_of(health.text_signs(SOURCES, hypotheses, REFERENCES))
+    found = health.warnings_of(text_signs(SOURCES, hypotheses, REFERENCES))
     assert (found == []) if warning is None else any(warning in line for line in found)
 
 
 def test_what_the_references_do_is_no_sign() -> None:
     """Copying, repeating, always the same: not ill where the data is so."""
     odd = ["ha ha ha ha"] * 10
-    assert health.warnings_of(health.text_signs(odd, odd, odd)) == []
+    assert health.warnings_of(text_signs(odd, odd, odd)) == []
 
 
 def test_unknown_tokens() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
@@ -10,13 +11,18 @@ import jinja2
 from markupsafe import Markup
 
 from seq2seq import charts
-from seq2seq.evaluation import curves
-from seq2seq.evaluation.audit import audit_tables
+from seq2seq.evaluation import curves, explorer
+from seq2seq.evaluation.attention import AttentionExample, attention_example
+from seq2seq.evaluation.audit import audit_tables, dropped_pairs
 from seq2seq.evaluation.compare import Comparison, verdict
 from seq2seq.evaluation.metrics import METRICS, sentence_chrf
 from seq2seq.evaluation.report import RunReport, TestSetReport, buckets_by_length, language_name, writable
 from seq2seq.evaluation.sentences import choose_sentences
 
+MAPS = 6
+"""Attention maps that are shown without a click."""
+MOST_WARNINGS = 12
+"""Written out below the curves; all are marked in them."""
 FAINTEST = 0.01
 """Attention below this is not drawn."""
 
@@ -30,9 +36,11 @@ def to_html(report: RunReport) -> str:
         src=src,
         tgt=tgt,
         lang={"src": report.src.replace("_", "-"), "tgt": report.tgt.replace("_", "-")},
-        curves=[chart.inline() for chart in curves.learning_curves(report.log)],
+        curves=[chart.inline() for chart in curves.learning_curves(report.log, report.warnings)],
         views=[_test_set_view(test_set, report) for test_set in report.test_sets],
         audit=audit_tables(report.audit, src, tgt),
+        verdict=verdict,
+        dropped=dropped_pairs(report.audit),
     )
 
 
@@ -47,10 +55,17 @@ def render(template: str, **content: Any) -> str:
         loader=jinja2.PackageLoader("seq2seq.evaluation", "page"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals["metrics"] = METRICS
+    environment.globals["most_warnings"] = MOST_WARNINGS
+    environment.globals["flags"] = explorer.FLAGS
     environment.globals["interval_chart"] = interval_chart
-    style, script = ((files(__package__) / name).read_text(encoding="utf-8") for name in ("style.css", "curves.js"))
+    names = "style.css", "curves.js", "sentences.js"
+    style, *scripts = ((files(__package__) / name).read_text(encoding="utf-8") for name in names)
+    styles = Markup(charts.PALETTE + charts.STYLE + style)
     page = environment.get_template(template).render(
-        style=Markup(charts.PALETTE + charts.STYLE + style), script=Markup(script), faintest=FAINTEST, **content
+        style=styles,
+        scripts=[Markup(script) for script in scripts],
+        faintest=FAINTEST,
+        **content,
     )
     return writable(page)
 
@@ -82,5 +97,17 @@ def _test_set_view(test_set: TestSetReport, report: RunReport) -> dict[str, Any]
             for chart in (curves.length_chart(*buckets_by_length(test_set, report)), curves.chrf_chart(chrf))
         ],
         "groups": choose_sentences(*texts, chrf, report.tgt),
-        "attentions": test_set.attentions,
+        "attentions": _attentions(test_set),
+        "rows": Markup(explorer.rows(*texts, chrf, test_set.details, report.src, report.tgt)),  # it escapes itself
+        "left_out": max(0, len(test_set.references) - explorer.MOST_ROWS),
     }
+
+
+def _attentions(test_set: TestSetReport) -> list[AttentionExample]:
+    """Maps of the first sentences that are neither trivial nor too wide to look at."""
+    found = (
+        attention_example(source, translation, detail.reading)
+        for source, translation, detail in zip(test_set.sources, test_set.hypotheses, test_set.details, strict=False)
+        if detail.reading is not None
+    )
+    return list(itertools.islice((one for one in found if one is not None), MAPS))

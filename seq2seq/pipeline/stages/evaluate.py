@@ -44,6 +44,8 @@ class Evaluate(Stage):
             config = recipe.evaluation
             scores = score(hypotheses, references, config.metrics, recipe.data.tgt, config.bootstrap)
             result[name] = [asdict(s) for s in scores]
+        if folder.scores.exists() and json.loads(folder.scores.read_text(encoding="utf-8")) != result:
+            folder.scores.replace(folder.previous_scores)
         write_json(folder.scores, result)
         return [folder.scores, *(folder.test_set(name) for name in recipe.data.test)]
 
@@ -54,6 +56,14 @@ def read_scores(folder: RunFolder) -> dict[str, list[Score]]:
 
     stored = json.loads(folder.scores.read_text(encoding="utf-8"))
     return {name: [Score(**entry) for entry in entries] for name, entries in stored.items()}
+
+
+def read_previous(folder: RunFolder) -> dict[str, dict[str, float]]:
+    """What the run folder's test sets scored before they were scored again: by name and metric."""
+    if not folder.previous_scores.exists():
+        return {}
+    stored = json.loads(folder.previous_scores.read_text(encoding="utf-8"))
+    return {name: {entry["metric"]: entry["value"] for entry in entries} for name, entries in stored.items()}
 
 
 def read_test_set(folder: RunFolder, name: str, tgt: str) -> tuple[list[str], list[str], list[str]]:

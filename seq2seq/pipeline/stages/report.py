@@ -6,13 +6,16 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seq2seq.files import write_text
-from seq2seq.pipeline.manifest import Inputs, Manifest
+from seq2seq.errors import UserError
+from seq2seq.files import file_hash, read_jsonl, write_text
+from seq2seq.pipeline.manifest import Inputs, Manifest, digest
 from seq2seq.pipeline.stage import Context, Stage
-from seq2seq.pipeline.stages.evaluate import read_scores, read_test_set
+from seq2seq.pipeline.stages.evaluate import read_previous, read_scores, read_test_set
 from seq2seq.recipe import Recipe
+from seq2seq.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from seq2seq.evaluation.compare import Comparison
     from seq2seq.evaluation.report import RunReport
 
 
@@ -24,8 +27,15 @@ class Report(Stage):
     code_version = 3
 
     def inputs(self, recipe: Recipe) -> Inputs:
-        """Nothing but the title: all else is what other stages have left."""
-        return {"name": recipe.name}
+        """The title, and the translations of runs that are compared: all else is what other stages have left."""
+        inputs = {"name": recipe.name}
+        for i, path in enumerate(recipe.report.compare_to):
+            other, key = RunFolder(Path(path)), f"report.compare_to.{i}"
+            if not other.recipe.exists():
+                raise UserError(f"{key}: {path}: no run folder; run its recipe first, or remove it from the list")
+            files = sorted(file for file in other.translations.glob("*") if file.is_file())
+            inputs[key] = digest({file.name: file_hash(file) for file in files})
+        return inputs
 
     def run(self, context: Context) -> list[Path]:
         """Write the page and its Markdown."""
@@ -42,18 +52,17 @@ def gather(context: Context) -> RunReport:
     """What the report tells."""
     from seq2seq.bundle import count_weights
     from seq2seq.data.test_sets import audit_of_test_sets
-    from seq2seq.evaluation.attention import AttentionExample
     from seq2seq.evaluation.confidence import described_error
+    from seq2seq.evaluation.explorer import Detail
     from seq2seq.evaluation.report import RunReport, TestSetReport
 
     recipe, folder = context.recipe, context.folder
     test_sets = []
     for name, scores in read_scores(folder).items():
         sources, hypotheses, references = read_test_set(folder, name, recipe.data.tgt)
-        stored = json.loads((folder.translations / f"{name}.attention.json").read_text(encoding="utf-8"))
-        attentions = [AttentionExample(**entry) for entry in stored]
-        test_sets.append(TestSetReport(name, sources, hypotheses, references, scores, attentions))
-    log = [json.loads(line) for line in folder.log.read_text(encoding="utf-8").split("\n") if line]
+        details = [Detail.from_record(record) for record in read_jsonl(folder.details(name))]
+        test_sets.append(TestSetReport(name, sources, hypotheses, references, scores, details))
+    log = read_jsonl(folder.log)
     audit = json.loads((folder.data / "audit.json").read_text(encoding="utf-8"))
     audit["test"] = audit_of_test_sets(folder.data)
     facts = _facts(context.manifest, count_weights(folder.model), log)
@@ -61,7 +70,40 @@ def gather(context: Context) -> RunReport:
         confidences = json.loads((folder.translations / f"{one.name}.confidence.json").read_text(encoding="utf-8"))
         facts.append((f"Confidence, {one.name}", described_error(confidences, one.hypotheses, one.references)))
     text = folder.recipe.read_text(encoding="utf-8")
-    return RunReport(recipe.name, recipe.data.src, recipe.data.tgt, facts, text, log, audit, test_sets)
+    return RunReport(
+        recipe.name, recipe.data.src, recipe.data.tgt, facts, text, log, audit, test_sets,
+        warnings=_warnings(log),
+        repeat=f"seq2seq run {folder.recipe} output_dir={folder.root}-again",
+        comparisons=_comparisons(recipe, folder),
+        previous=read_previous(folder),
+    )  # fmt: skip
+
+
+def _comparisons(recipe: Recipe, folder: RunFolder) -> list[Comparison]:
+    """This run beside those that the recipe names, on each test set that all have translated."""
+    from seq2seq.evaluation.compare import compare
+    from seq2seq.pipeline.comparison import read_run, read_test_sets
+    from seq2seq.recipe.file import load_recipe
+
+    if not recipe.report.compare_to:
+        return []
+    others = [read_run(path, load_recipe(path)) for path in recipe.report.compare_to]
+    sets = read_test_sets([(f"{folder.root} (this run)", recipe, folder), *others])
+    return [compare(one, recipe.evaluation.metrics) for one in sets]
+
+
+def _warnings(log: list[dict[str, Any]]) -> list[tuple[int, str]]:
+    """Signs of ill health by step: those of validations, and of each layer that starves of gradient, once."""
+    from seq2seq.training.gradients import warnings_of
+
+    found, starved = [], set[str]()
+    for record in log:
+        found += [(record["step"], text) for text in record.get("warnings", [])]
+        for layer, text in warnings_of(record.get("gradient_norms", {})).items():
+            if layer not in starved:
+                found.append((record["step"], text))
+            starved.add(layer)
+    return found
 
 
 def _facts(manifest: Manifest, parameters: int, log: list[dict[str, Any]]) -> list[tuple[str, str]]:

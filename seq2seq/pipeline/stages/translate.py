@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seq2seq.data.sources import fingerprints, references_alone
 from seq2seq.decoding.confidence import FILE as CONFIDENCE
@@ -16,20 +17,17 @@ from seq2seq.pipeline.stages.train import bundle_config
 from seq2seq.recipe import Recipe
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from seq2seq.bundle import Bundle
     from seq2seq.decoding.translation import Translation
-    from seq2seq.evaluation.attention import AttentionExample
 
-ATTENTION_MAPS = 6
-"""Kept of each test set, for the report."""
-SENTENCES_LOOKED_AT = 200
-"""For attention maps: a model without attention, or a set of long sentences, has none."""
+ALTERNATIVES = 2
+"""Further translations of each sentence that are kept for the report, where the beam holds so many."""
+READ_AT_ONCE = 1000
+"""Sentences whose attention is held in memory."""
 
 
 class Translate(Stage):
-    """Writes a file of translations for each test set, and where the decoder looked in some of its sentences."""
+    """Writes a file of translations for each test set, and a record of how each was written."""
 
     name = "translate"
     needs = ("train",)
@@ -59,30 +57,47 @@ class Translate(Stage):
         with new_folder(folder.translations) as partial:
             for name in recipe.data.test:
                 sources = PreparedPairs(folder.test_set(name)).src_texts()
-                found = translator.translate(sources)
+                found = translator.translate(sources, _alternatives(recipe) + 1)
                 write_text(partial / f"{name}.{recipe.data.tgt}", "".join(one.text + "\n" for one in found))
-                write_json(partial / f"{name}.attention.json", [asdict(one) for one in _attentions(loaded, found)])
+                with open(partial / f"{name}.details.jsonl", "w", encoding="utf-8") as file:
+                    file.writelines(json.dumps(one, ensure_ascii=False) + "\n" for one in _details(loaded, found))
                 best = [one.candidates[0] for one in found]
                 write_json(partial / f"{name}.confidence.json", [[c.confidence, *c.word_confidences] for c in best])
         return [folder.translations, folder.model / CONFIDENCE]
 
 
-def _attentions(loaded: Bundle, translations: list[Translation]) -> list[AttentionExample]:
-    """Attention maps of the first sentences that are neither trivial nor too wide to look at."""
-    from seq2seq.decoding.scoring import attention_weights
-    from seq2seq.evaluation.attention import attention_example
+def _alternatives(recipe: Recipe) -> int:
+    decoding = recipe.decoding
+    return 0 if decoding.sampling or decoding.mbr else min(ALTERNATIVES, decoding.beam_size - 1)
 
-    examples: list[AttentionExample] = []
+
+def _details(loaded: Bundle, translations: list[Translation]) -> Iterator[dict[str, Any]]:
+    """A record for each sentence: its score and alternatives; how sure of each word the model was, where it looked.
+
+    A blank line, and one that was translated in pieces, has no `reading`.
+    """
+    from seq2seq.data.tokenization import EOS
+    from seq2seq.decoding.scoring import score_and_look
+    from seq2seq.evaluation.attention import reading
+
     tokenizers, languages = (loaded.src_tokenizer, loaded.tgt_tokenizer), (loaded.config.src, loaded.config.tgt)
-
-    def weights(src: Sequence[int], tgt: Sequence[int]) -> np.ndarray | None:
-        found = attention_weights(loaded.model, src, tgt)
-        return None if found is None else found.numpy()
-
-    for one in translations[:SENTENCES_LOOKED_AT]:
-        example = attention_example(one.source, tokenizers, languages, one.candidates[0].tokens, weights)
-        if example is not None:
-            examples.append(example)
-        if len(examples) == ATTENTION_MAPS:
-            break
-    return examples
+    for start in range(0, len(translations), READ_AT_ONCE):
+        part = translations[start : start + READ_AT_ONCE]
+        chosen = [i for i, one in enumerate(part) if one.pieces == 1]
+        sources = loaded.src_tokenizer.encode_batch([part[i].source for i in chosen])
+        targets = [list(part[i].candidates[0].tokens) for i in chosen]
+        ended = [[[*tokens, EOS] for tokens in side] for side in (sources, targets)]
+        looks = score_and_look(loaded.model, ended[0], ended[1])
+        read: dict[int, dict[str, Any]] = {}
+        for i, *tokens, (logs, weights) in zip(chosen, sources, targets, looks, strict=True):
+            found = None if weights is None else weights.numpy()
+            read[i] = asdict(reading(tokenizers, languages, (tokens[0], tokens[1]), logs, found))
+        for i, one in enumerate(part):
+            best, *others = one.candidates
+            yield {
+                "score": round(best.score, 4),
+                "log_probability": round(best.log_probability, 4),
+                "unknown": one.unknown,
+                "alternatives": [[other.text, round(other.score, 4)] for other in others],
+                "reading": read.get(i),
+            }
