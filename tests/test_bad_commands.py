@@ -40,7 +40,7 @@ def test_runs_of_others_and_damaged_ones(recipe: Path, run: Path, tmp_path: Path
 def test_bad_translate_commands(run: Path, tmp_path: Path) -> None:
     refused(seq2seq("translate", str(tmp_path / "none")), "no such run folder")
     refused(seq2seq("translate", str(tmp_path)), "has no trained model yet")
-    refused(seq2seq("translate", str(run), "--format", "xml"), "--format xml: must be text or jsonl")
+    refused(seq2seq("translate", str(run), "--format", "xml"), "--format xml: must be text, jsonl or pharaoh")
     refused(seq2seq("translate", str(run), "--n-best", "2"), "--format jsonl")
     refused(
         seq2seq("translate", str(run), "--format", "jsonl", "--n-best", "9"), "the beam holds 2", "decoding.beam_size=9"

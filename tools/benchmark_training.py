@@ -95,7 +95,7 @@ SWITCHES: dict[str, tuple[Any, str, Any]] = {
     "buckets of like length": (batching, "_by_length", lambda indices, *_: indices),
     "whole-sequence decoder": (Decoder, "forward", step_by_step),
     "fused LSTM kernel": (Layer, "_run", lambda self, x, state, inside, mask, _: self._loop(x, state, inside, mask)),
-    "loss in pieces": (loss, "PIECE", 10**9),
+    "loss in pieces": (loss, "PIECE", {"cpu": 10**9, "cuda": 10**9}),
     "freed memory given back": (trainer, "release_freed_memory", lambda: None),
 }
 """A factor of the speed: whose attribute to set to what, to do without it."""

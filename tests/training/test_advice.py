@@ -12,9 +12,10 @@ import torch
 
 from seq2seq.bundle import load_bundle
 from seq2seq.decoding.translator import Translator
+from seq2seq.evaluation.text_signs import repeats
 from seq2seq.pipeline import Runner
 from seq2seq.recipe.file import load_recipe, override_decoding
-from seq2seq.training.health import RULES, repeats
+from seq2seq.training.health import RULES
 from tests.command_line import seq2seq
 from tests.toy import ENGLISH, GERMAN, toy_recipe, write_toy
 
