@@ -28,6 +28,8 @@ class Prefixes:
     sources: list[tuple[int, ...]]
     """The whole batch's source tokens, with </s>."""
     max_length: MaxLengthConfig
+    state: Any = None
+    """The scorer's, after these tokens."""
 
     @property
     def src_lengths(self) -> np.ndarray:
@@ -62,11 +64,16 @@ class Processor(Protocol):
 
 
 def process(logits: Logits, prefixes: Prefixes, processors: Sequence[Processor]) -> None:
-    """Let the processors change the scores; where this is the last token that fits, leave nothing but </s>."""
+    """Let the processors change the scores; where this is the last token that fits, leave nothing but </s>, whatever
+    they forbid."""
+    for processor in processors:
+        if processor.changes_scores:
+            processor(logits, prefixes)
     last = (prefixes.tokens.shape[-1] >= prefixes.limits).nonzero()[0]
     ends = logits.values[last, :, EOS] + 0 if len(last) else None
     for processor in processors:
-        processor(logits, prefixes)
+        if not processor.changes_scores:
+            processor(logits, prefixes)
     if ends is not None:
         logits.values[last] = -np.inf
         logits.values[last, :, EOS] = ends

@@ -7,8 +7,8 @@ are taken: `processors.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +45,10 @@ class Hypothesis:
         return sum(self.token_log_probabilities)
 
 
+Search = Callable[[Scorer, Sequence[Sequence[int]], DecodingConfig, Sequence[Processor], int], list[list[Hypothesis]]]
+"""A search as `beam_search`."""
+
+
 @dataclass
 class Open:
     """The sentences still being searched, a row each in all arrays, and their open hypotheses."""
@@ -75,17 +79,20 @@ def search_all(
     processors: Sequence[Processor] = (),
     batch_size: int = 32,
     n_best: int = 1,
+    search: Search | None = None,
 ) -> list[list[Hypothesis]]:
-    """Beam search for any number of sentences, batched by length; the hypotheses in the sentences' order.
+    """Any number of sentences, batched by length; the hypotheses in the sentences' order.
 
     Args:
         sources: tokens with </s>.
+        search: how a batch is searched; None: by `beam_search`.
     """
+    search = search or beam_search
     order = sorted(range(len(sources)), key=lambda i: -len(sources[i]))
     found: list[list[Hypothesis]] = [[] for _ in sources]
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        batch = beam_search(scorer, [sources[i] for i in rows], config, processors, n_best)
+        batch = search(scorer, [sources[i] for i in rows], config, processors, n_best)
         for i, hypotheses in zip(rows, batch, strict=True):
             found[i] = hypotheses
     return found
@@ -113,7 +120,7 @@ def beam_search(
     while len(going.prefixes.sentences):
         logits, going.state = scorer.step(going.prefixes.tokens[:, :, -1], going.state)
         given = logits.copy() if changes else logits
-        process(logits, going.prefixes, processors)
+        process(logits, replace(going.prefixes, state=going.state), processors)
         extensions = best_extensions(logits, given, going, config.beam_size)
         _collect(going, extensions, found, config, n_best)
         _advance(going, extensions, found, config, n_best)

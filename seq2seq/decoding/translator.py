@@ -13,13 +13,15 @@ import numpy as np
 from seq2seq.data.tokenization import EOS, UNK, Tokenizer
 from seq2seq.decoding.confidence import Calibration, sentence_probability
 from seq2seq.decoding.constraints import ExcludedPhrases, ForcedPrefix
+from seq2seq.decoding.coverage import CoveragePenalty, CoverageScorer
+from seq2seq.decoding.diverse import diverse_beam_search
 from seq2seq.decoding.forced import force
 from seq2seq.decoding.mbr import rerank
 from seq2seq.decoding.paragraphs import cut, sentences
 from seq2seq.decoding.processors import MinLength, NoRepeatedNgram, Processor, RepetitionPenalty
 from seq2seq.decoding.random_choice import RandomChoice
 from seq2seq.decoding.scorer import Scorer
-from seq2seq.decoding.search import Hypothesis, search_all
+from seq2seq.decoding.search import Hypothesis, beam_search, search_all
 from seq2seq.decoding.translation import NOTHING, Candidate, Translation
 from seq2seq.decoding.words import Link, links, word_places, word_probabilities
 from seq2seq.errors import UserError
@@ -76,7 +78,7 @@ class Translator:
         self.bundle = bundle
         self.config = config or bundle.config.decoding
         self.batch_size, self.align = batch_size, align
-        self.scorer = bundle.scorer
+        self.scorer: Scorer = CoverageScorer(bundle.scorer) if self.config.coverage_penalty else bundle.scorer
         self.processors = make_processors(self.config, bundle.tgt_tokenizer)
 
     def translate(self, lines: Sequence[str], n_best: int = 1) -> list[Translation]:
@@ -95,7 +97,8 @@ class Translator:
         if self.config.mbr is not None:
             n_best = max(n_best, self.config.mbr.candidates)
         if self.config.sampling is None:
-            return search_all(self.scorer, encoded, self.config, self.processors, self.batch_size, n_best)
+            search = beam_search if self.config.diversity is None else diverse_beam_search
+            return search_all(self.scorer, encoded, self.config, self.processors, self.batch_size, n_best, search)
         draws = []
         for draw in range(n_best):
             processors = [*self.processors, RandomChoice(self.config.sampling, draw)]
@@ -203,6 +206,8 @@ def make_processors(config: DecodingConfig, tokenizer: Tokenizer) -> list[Proces
         processors.append(NoRepeatedNgram(config.no_repeat_ngram_size))
     if config.repetition_penalty > 1:
         processors.append(RepetitionPenalty(config.repetition_penalty))
+    if config.coverage_penalty > 0:
+        processors.append(CoveragePenalty(config.coverage_penalty, config.length_penalty))
     if config.exclude:
         processors.append(ExcludedPhrases(config.exclude, tokenizer))
     if config.prefix:

@@ -71,6 +71,7 @@ from seq2seq.recipe.decoding import (
     AnyPenalty,
     AveragePenaltyConfig,
     DecodingConfig,
+    DiversityConfig,
     EvaluationConfig,
     MaxLengthConfig,
     MbrConfig,
@@ -169,6 +170,12 @@ class Recipe(Config):
         if not (model.encoder.drops or model.decoder.drops or model.embedding.word_dropout or samples):
             why = "where nothing is dropped: both passes are the same; set model.decoder.dropout, or remove it"
             yield from self.without_effect("training.r_drop", why)
+
+    @rule
+    def _has_attention_to_add_up(self) -> Faults:
+        if (kind := self.model.decoder.attention.kind) in ("none", "last_state"):
+            why = f"with attention {kind}, which looks at no words; use another, or remove it"
+            yield from self.without_effect("decoding.coverage_penalty", why)
 
     @rule
     def _has_test_sets_to_score(self) -> Faults:

@@ -71,6 +71,15 @@ class SamplingConfig(Config):
     """Random seed of the draws."""
 
 
+class DiversityConfig(Config):
+    """Diverse beam search (Vijayakumar et al. 2018): groups of hypotheses that keep apart, for different n best."""
+
+    groups: Annotated[int, Field(ge=2, le=1000)] = 5
+    """How many, of `beam_size / groups` hypotheses each."""
+    strength: Annotated[float, Field(gt=0, le=100)] = 0.5
+    """What a token costs, in nats, for each hypothesis of the groups before that has it at the same place."""
+
+
 class MbrConfig(Config):
     """Minimum Bayes risk: of several translations the one that the others agree with most (Eikema & Aziz 2020)."""
 
@@ -87,6 +96,9 @@ class DecodingConfig(Config):
     """Hypotheses kept at each step; 1 is greedy search."""
     length_penalty: AnyPenalty = WuPenaltyConfig()
     """What hypotheses of different lengths are compared by."""
+    coverage_penalty: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """Raises the score of a translation that ends by so many times the sum, over the source's tokens, of
+    log min(attention received, 1): what leaves words out loses (Wu et al. 2016, equation 14); 0: nothing."""
     max_length: MaxLengthConfig = MaxLengthConfig()
     """Where a translation is cut off."""
 
@@ -110,6 +122,9 @@ class DecodingConfig(Config):
     sampling: SamplingConfig | None = None
     """Draw translations by chance, `--n-best` of them; null: search for the best."""
 
+    diversity: DiversityConfig | None = None
+    """Search in groups that keep apart; null: in one beam."""
+
     split: Literal["long", "always", "never"] = "long"
     """Which lines are split into sentences, translated one by one and joined with the white space between them: those
     longer than the training's longest sentence, all, or none (long lines are then cut where they are too long)."""
@@ -126,6 +141,12 @@ class DecodingConfig(Config):
     def _draws_or_searches(self) -> Faults:
         if self.sampling is not None and self.beam_size != 1:
             yield "beam_size", "a beam searches, sampling draws; set beam_size to 1, or sampling to null"
+
+    @rule
+    def _has_groups(self) -> Faults:
+        if self.diversity is not None and self.beam_size % self.diversity.groups:
+            groups = self.diversity.groups
+            yield "diversity.groups", f"beam_size {self.beam_size} cannot be shared out evenly to {groups} groups"
 
     @rule
     def _has_room(self) -> Faults:

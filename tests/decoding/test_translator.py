@@ -1,0 +1,54 @@
+"""A translator does what `decoding` says: each key reaches the search."""
+
+import functools
+from pathlib import Path
+
+import pytest
+import torch
+
+from seq2seq.bundle import Bundle, load_bundle
+from seq2seq.data.tokenization import EOS
+from seq2seq.decoding.scoring import score
+from seq2seq.decoding.translation import Translation
+from seq2seq.decoding.translator import Translator
+from seq2seq.recipe.file import override_decoding
+
+STORED = Path(__file__).parents[1] / "stored_models" / "format-2-byte-fallback"
+LINES = ["one two three", "nine four seven one", "zero", "", "eight eight two five six"]
+
+
+@functools.cache
+def stored() -> Bundle:
+    return load_bundle(STORED, torch.device("cpu"))
+
+
+def translate(*settings: str, n_best: int = 1, lines: list[str] = LINES) -> list[Translation]:
+    config = override_decoding(stored().config.decoding, [f"decoding.{setting}" for setting in settings])
+    return Translator(stored(), config).translate(lines, n_best)
+
+
+def test_diversity_makes_the_n_best_differ() -> None:
+    def openings(*settings: str) -> list[int]:
+        found = translate("beam_size=6", *settings, n_best=6)
+        return [len({one.tokens[:1] for one in each.candidates}) for each in found if each.source]
+
+    plain, diverse = openings(), openings("diversity={groups: 3, strength: 4.0}")
+    assert all(a >= b for a, b in zip(diverse, plain, strict=True)) and sum(diverse) > sum(plain)
+
+
+def test_the_coverage_penalty_lets_short_translations_lose() -> None:
+    lengths = [
+        sum(len(t.candidates[0].tokens) for t in translate("beam_size=5", *s)) for s in ([], ["coverage_penalty=3"])
+    ]
+    assert lengths[0] < lengths[1]
+
+
+@pytest.mark.parametrize("setting", ["coverage_penalty=1", "diversity={groups: 2}"])
+def test_log_probabilities_stay_the_models(setting: str) -> None:
+
+    for translation in translate("beam_size=4", setting):
+        best = translation.candidates[0]
+        if best.tokens:
+            (source,) = stored().src_tokenizer.encode_batch([translation.source])
+            (logs,) = score(stored().model, [[*source, EOS]], [[*best.tokens, EOS]])
+            assert sum(logs) == pytest.approx(best.log_probability, abs=1e-4)
