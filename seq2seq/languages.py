@@ -77,3 +77,13 @@ def names_of(code: str) -> set[str]:
     except (UnknownLocaleError, ValueError):
         own = None
     return names | ({own.lower()} if own else set())
+
+
+def language_name(code: str) -> str:
+    """German, for de; the code itself where the CLDR has no name for it."""
+    from babel import Locale, UnknownLocaleError  # noqa: PLC0415
+
+    try:
+        return Locale.parse(code.replace("-", "_")).english_name or code
+    except (ValueError, UnknownLocaleError):
+        return code

@@ -87,10 +87,10 @@ def translate(
     from seq2seq.decoding.translator import Translator, check_n_best
 
     names = [run, *(ensemble or [])]
-    models = _load(names, precision, device, threads)
+    models = load_models(names, precision, device, threads)
     loaded = ensemble_of(models, names, weight or []) if ensemble else models[0]
     short = [] if beam_size is None else [f"decoding.beam_size={beam_size}"]
-    config = _configured(loaded.config.decoding, [*short, *(settings or [])])
+    config = configured(loaded.config.decoding, [*short, *(settings or [])])
     check_n_best(n_best, config)
     translator = Translator(loaded, config, batch_size, alignment or format == "pharaoh")
     write = {"text": write_text, "jsonl": write_jsonl, "pharaoh": write_pharaoh}[format]
@@ -103,7 +103,7 @@ def translate(
             target.flush()
 
 
-def _load(names: list[str], precision: str | None, device: str, threads: int | None) -> list[Trained]:
+def load_models(names: list[str], precision: str | None, device: str, threads: int | None) -> list[Trained]:
     """The models of runs; or exported ones, without importing torch."""
     from seq2seq.runtime.folder import is_exported, load_exported
 
@@ -123,7 +123,7 @@ def _load(names: list[str], precision: str | None, device: str, threads: int | N
     return [load_bundle(name, chosen) for name in names]
 
 
-def _configured(decoding: Any, settings: list[str]) -> DecodingConfig:
+def configured(decoding: Any, settings: list[str]) -> DecodingConfig:
     """A model's `decoding`, changed by settings; an exported one's, unchanged, needs no schema to be loaded."""
     from types import SimpleNamespace
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from babel import Locale, UnknownLocaleError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,7 +16,7 @@ from seq2seq.evaluation.compare import Comparison
 from seq2seq.evaluation.explorer import Detail
 from seq2seq.evaluation.metrics import LengthBucket, Score, score_by_length, sentence_chrf
 from seq2seq.evaluation.sentences import SentenceView, choose_sentences
-from seq2seq.languages import has_spaces
+from seq2seq.languages import has_spaces, language_name
 
 SCORE_COLUMNS = ("test set", "metric", "score", "95 % interval", "sentences")
 
@@ -118,14 +117,6 @@ def _score_row(name: str, score: Score) -> tuple[str, ...]:
 
 def _interval(score: Score) -> str:
     return "" if score.low is None or score.high is None else f"{score.low:.2f} – {score.high:.2f}"
-
-
-def language_name(code: str) -> str:
-    """German, for de; the code itself where CLDR has no name for it."""
-    try:
-        return Locale.parse(code.replace("-", "_")).english_name or code
-    except (ValueError, UnknownLocaleError):
-        return code
 
 
 def writable(text: str) -> str:

@@ -16,8 +16,9 @@ from seq2seq.evaluation.attention import AttentionExample, attention_example
 from seq2seq.evaluation.audit import audit_tables, dropped_pairs
 from seq2seq.evaluation.compare import Comparison, verdict
 from seq2seq.evaluation.metrics import METRICS, sentence_chrf
-from seq2seq.evaluation.report import RunReport, TestSetReport, buckets_by_length, language_name, writable
+from seq2seq.evaluation.report import RunReport, TestSetReport, buckets_by_length, writable
 from seq2seq.evaluation.sentences import choose_sentences
+from seq2seq.languages import language_name
 
 MAPS = 6
 """Attention maps that are shown without a click."""

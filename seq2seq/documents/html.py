@@ -1,0 +1,258 @@
+"""HTML: the text is translated, tags, comments, scripts and entities around it stay byte for byte.
+
+What is written in one block is translated as one sentence, and inline tags go where their words went, as in Firefox's
+translations: each translated word stands in the elements of the source word it is aligned to.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from seq2seq.decoding.translation import Translation
+from seq2seq.decoding.words import Link
+from seq2seq.documents.plain import chosen
+
+_MARKUP = re.compile(
+    r"<!--.*?(?:-->|\Z)|<[!?][^>]*+>"
+    r"|<(?P<close>/?)(?P<name>[A-Za-z][^\s/<>]*+)(?P<rest>(?:[^<>\"']++|\"[^\"]*+\"|'[^']*+'){0,10000}+)>",
+    re.S,
+)
+_INLINE = frozenset(
+    "a abbr b bdi bdo big cite code data del dfn em font i img ins kbd label mark q s samp small span strike strong "
+    "sub sup time tt u var wbr".split()
+)
+"""Elements within a sentence; all others end it."""
+_VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+_VERBATIM = frozenset("script style code pre kbd samp var textarea svg math template".split())
+_NO_TRANSLATION = re.compile(r"""\btranslate\s*=\s*["']?no\b|\bclass\s*=\s*["'][^"']*\bnotranslate\b""", re.I)
+
+
+@dataclass(frozen=True)
+class Tag:
+    """An inline tag within a sentence; a void one is any markup that stands by itself."""
+
+    raw: str
+    name: str = ""
+    kind: str = "void"
+    """open, close or void."""
+
+
+@dataclass
+class Sentence:
+    """A block's text with its inline tags."""
+
+    parts: list[str | Tag]
+    """Text is as written, with its entities."""
+
+    @property
+    def text(self) -> str:
+        """What is translated: without tags, entities resolved, white space single."""
+        return " ".join("".join(html.unescape(part) for part in self.parts if isinstance(part, str)).split())
+
+
+class Html:
+    """A piece of HTML, or a page.
+
+    Args:
+        aligned: whether translations come with alignments; else what stands between two tags is translated by itself.
+    """
+
+    def __init__(self, source: str, aligned: bool) -> None:
+        self._parts: list[str | Sentence] = []
+        gathered: list[str | Tag] = []
+        for part, ends in [*_pieces(source), ("", True)]:
+            if not ends and (aligned or isinstance(part, str)):
+                gathered.append(part)
+                continue
+            self._parts += _sentence(gathered)
+            self._parts.append(part.raw if isinstance(part, Tag) else part)
+            gathered = []
+
+    @property
+    def texts(self) -> list[str]:
+        """What is to be translated, one sentence or paragraph each."""
+        return [part.text for part in self._parts if isinstance(part, Sentence)]
+
+    def render(self, found: Sequence[Translation], choice: int = 0) -> str:
+        """The same HTML with translations of `texts` in place.
+
+        Args:
+            choice: which candidate of each to take, the best where there are fewer, or tags stand within.
+        """
+        translations = iter(found)
+        return "".join(
+            part if isinstance(part, str) else _translated(part, next(translations), choice) for part in self._parts
+        )
+
+
+def _pieces(source: str) -> Iterator[tuple[str | Tag, bool]]:
+    """Text and markup in order, and whether it ends a sentence."""
+    place, verbatim = 0, ""  # the name of the element that is skipped
+    depth = start = 0
+    for match in _MARKUP.finditer(source):
+        name, closes = (match["name"] or "").lower(), bool(match["close"])
+        void = name in _VOID or (match["rest"] or "").endswith("/")
+        if verbatim:
+            if name == verbatim and not void:
+                depth += -1 if closes else 1
+            if depth == 0:
+                yield Tag(source[start : match.end()]), verbatim not in _INLINE
+                verbatim, place = "", match.end()
+            continue
+        if match.start() > place:
+            yield source[place : match.start()], False
+        place = match.end()
+        if not void and not closes and name and (name in _VERBATIM or _NO_TRANSLATION.search(match["rest"])):
+            verbatim, depth, start = name, 1, match.start()
+        else:
+            kind = "void" if void or not name else "close" if closes else "open"
+            yield Tag(match[0], name, kind), bool(name) and name not in _INLINE
+    if verbatim:
+        yield Tag(source[start:]), True
+    elif place < len(source):
+        yield source[place:], False
+
+
+def _sentence(parts: list[str | Tag]) -> Iterator[str | Sentence]:
+    """What stands between two blocks: a sentence, with what is around its words left as it is."""
+    texts = [i for i, part in enumerate(parts) if isinstance(part, str) and any(map(str.isalpha, html.unescape(part)))]
+    if not texts:
+        yield _raw(parts)
+        return
+    first, behind = _balanced(parts, texts[0], texts[-1])
+    inner = parts[first:behind]
+    before, after = _raw(parts[:first]), _raw(parts[behind:])
+    if isinstance(inner[0], str):
+        stripped = inner[0].lstrip()
+        before, inner[0] = before + inner[0][: len(inner[0]) - len(stripped)], stripped
+    if isinstance(inner[-1], str):
+        stripped = inner[-1].rstrip()
+        after, inner[-1] = inner[-1][len(stripped) :] + after, stripped
+    yield before
+    yield Sentence(inner)
+    yield after
+
+
+def _raw(parts: Sequence[str | Tag]) -> str:
+    return "".join(part if isinstance(part, str) else part.raw for part in parts)
+
+
+def _balanced(parts: Sequence[str | Tag], first: int, last: int) -> tuple[int, int]:
+    """A wider range that has the closing tag of each element opened in it, and the other way round."""
+    kinds = [part.kind if isinstance(part, Tag) else "" for part in parts]
+    opened = missing = 0
+    for kind in kinds[first : last + 1]:
+        if kind == "open":
+            opened += 1
+        elif kind == "close":
+            opened, missing = (opened - 1, missing) if opened else (0, missing + 1)
+    while missing and first > 0:
+        first -= 1
+        missing -= kinds[first] == "open"
+    while opened and last < len(kinds) - 1:
+        last += 1
+        opened -= kinds[last] == "close"
+    return first, last + 1
+
+
+def _translated(sentence: Sentence, translation: Translation, choice: int) -> str:
+    """A sentence's translation as HTML."""
+    if all(isinstance(part, str) for part in sentence.parts):
+        return _escape(chosen(translation, choice))
+    return _placed(Layout.of(sentence.parts), translation.text.split(), translation.alignment or [])
+
+
+def _escape(text: str) -> str:
+    return html.escape(text, quote=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Element:
+    """An inline element: its tags as written."""
+
+    opening: str
+    closing: str
+
+
+@dataclass
+class Layout:
+    """Where inline elements stand among a sentence's words."""
+
+    stacks: list[tuple[Element, ...]] = field(default_factory=list)
+    """Of each word, the elements it stands in, outermost first."""
+    standing: dict[int, str] = field(default_factory=dict)
+    """What stands by itself before a word, by the word's place."""
+    elements: list[Element] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, parts: Sequence[str | Tag]) -> Layout:
+        """Of text and tags in turn; tags without their counterpart stand by themselves."""
+        found = cls()
+        closings = _counterparts(parts)
+        closed = set(closings.values())
+        stack: list[Element] = []
+        within = False  # a word
+        for i, part in enumerate(parts):
+            if isinstance(part, str):
+                within = found._read(html.unescape(part), tuple(stack), within)
+            elif i in closings:
+                stack.append(Element(part.raw, _raw([parts[closings[i]]])))
+                found.elements.append(stack[-1])
+            elif i in closed:
+                stack.pop()
+            else:
+                place = len(found.stacks)
+                found.standing[place] = found.standing.get(place, "") + part.raw
+        return found
+
+    def _read(self, text: str, stack: tuple[Element, ...], within: bool) -> bool:
+        """Take note of a text's words; returns whether its last goes on."""
+        if not text:
+            return within
+        words, place = text.split(), len(self.stacks)
+        if place in self.standing and text[0].isspace():
+            self.standing[place] += " "
+        if words and within and not text[0].isspace():
+            self.stacks[-1] = max(self.stacks[-1], stack, key=len)
+            words = words[1:]
+        self.stacks += [stack] * len(words)
+        return not text[-1].isspace()
+
+
+def _counterparts(parts: Sequence[str | Tag]) -> dict[int, int]:
+    """Of each opening tag that is closed, where: by places, properly nested."""
+    found: dict[int, int] = {}
+    opened: list[int] = []
+    for i, part in enumerate(parts):
+        if isinstance(part, str) or part.kind == "void":
+            continue
+        if part.kind == "open":
+            opened.append(i)
+            continue
+        match = next((j for j in reversed(opened) if parts[j].name == part.name), None)  # type: ignore[union-attr]
+        if match is not None:
+            found[match] = i
+            del opened[opened.index(match) :]
+    return found
+
+
+def _placed(layout: Layout, words: Sequence[str], alignment: Sequence[Link]) -> str:
+    """Translated words, in the elements of the source words that they are aligned to."""
+    sources = {target: source for source, target in alignment if source < len(layout.stacks)}
+    standing = dict(layout.standing)
+    written, stack, used = "", tuple[Element, ...](), set[Element]()
+    for place, word in enumerate(words):
+        source = sources.get(place)
+        wanted = stack if source is None else layout.stacks[source]
+        kept = next((i for i, (a, b) in enumerate(zip(stack, wanted, strict=False)) if a is not b), None)
+        kept = min(len(stack), len(wanted)) if kept is None else kept
+        written += "".join(element.closing for element in reversed(stack[kept:])) + (" " if place else "")
+        written += "" if source is None else standing.pop(source, "")
+        written += "".join(element.opening for element in wanted[kept:]) + _escape(word)
+        stack, used = wanted, used | set(wanted)
+    written += "".join(element.closing for element in reversed(stack))
+    written += "".join(element.opening + element.closing for element in layout.elements if element not in used)
+    return written + "".join(" " + standing[place].rstrip() for place in sorted(standing))
