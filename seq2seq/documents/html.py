@@ -7,6 +7,7 @@ translations: each translated word stands in the elements of the source word it 
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -67,7 +68,8 @@ class Html:
             if not ends and (aligned or isinstance(part, str)):
                 gathered.append(part)
                 continue
-            self._parts += _sentence(gathered)
+            for run in _nested(gathered):
+                self._parts += _sentence(run)
             self._parts.append(part.raw if isinstance(part, Tag) else part)
             gathered = []
 
@@ -116,6 +118,20 @@ def _pieces(source: str) -> Iterator[tuple[str | Tag, bool]]:
         yield source[place:], False
 
 
+def _nested(parts: list[str | Tag]) -> Iterator[list[str | Tag]]:
+    """Cut at tags that lack their counterpart, so that all others are properly nested."""
+    matched = _counterparts(parts)
+    whole = matched.keys() | set(matched.values())
+    lone = [i for i, part in enumerate(parts) if isinstance(part, Tag) and part.kind != "void" and i not in whole]
+    if not lone:
+        yield parts
+        return
+    for before, here in itertools.pairwise([-1, *lone, len(parts)]):
+        yield from _nested(parts[before + 1 : here])
+        if here < len(parts):
+            yield [Tag(_raw([parts[here]]))]
+
+
 def _sentence(parts: list[str | Tag]) -> Iterator[str | Sentence]:
     """What stands between two blocks: a sentence, with what is around its words left as it is."""
     texts = [i for i, part in enumerate(parts) if isinstance(part, str) and any(map(str.isalpha, html.unescape(part)))]
@@ -151,10 +167,10 @@ def _balanced(parts: Sequence[str | Tag], first: int, last: int) -> tuple[int, i
             opened, missing = (opened - 1, missing) if opened else (0, missing + 1)
     while missing and first > 0:
         first -= 1
-        missing -= kinds[first] == "open"
+        missing += (kinds[first] == "close") - (kinds[first] == "open")
     while opened and last < len(kinds) - 1:
         last += 1
-        opened -= kinds[last] == "close"
+        opened += (kinds[last] == "open") - (kinds[last] == "close")
     return first, last + 1
 
 
@@ -189,23 +205,28 @@ class Layout:
 
     @classmethod
     def of(cls, parts: Sequence[str | Tag]) -> Layout:
-        """Of text and tags in turn; tags without their counterpart stand by themselves."""
+        """Of text and tags in turn; each with its counterpart."""
         found = cls()
         closings = _counterparts(parts)
         closed = set(closings.values())
-        stack: list[Element] = []
+        opened: list[tuple[Element, int, int]] = []  # with the words and the markup before it
         within = False  # a word
         for i, part in enumerate(parts):
+            place, standing = len(found.stacks), found.standing.get(len(found.stacks), "")
             if isinstance(part, str):
-                within = found._read(html.unescape(part), tuple(stack), within)
+                within = found._read(html.unescape(part), tuple(element for element, _, _ in opened), within)
             elif i in closings:
-                stack.append(Element(part.raw, _raw([parts[closings[i]]])))
-                found.elements.append(stack[-1])
+                element = Element(part.raw, _raw([parts[closings[i]]]))
+                opened.append((element, place, len(standing)))
             elif i in closed:
-                stack.pop()
+                element, words, mark = opened.pop()
+                if words < place or (place and element in found.stacks[-1]):
+                    found.elements.append(element)
+                else:  # an icon, a link around a picture
+                    inner = element.opening + standing[mark:] + element.closing
+                    found.standing[place] = standing[:mark] + inner
             else:
-                place = len(found.stacks)
-                found.standing[place] = found.standing.get(place, "") + part.raw
+                found.standing[place] = standing + part.raw
         return found
 
     def _read(self, text: str, stack: tuple[Element, ...], within: bool) -> bool:

@@ -5,7 +5,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seq2seq.decoding.translation import Candidate, Translation
@@ -49,6 +49,9 @@ def translated(source: str, aligned: bool = True) -> str:
         ("<p> &nbsp; </p> 1 &mdash;", "<p> &nbsp; </p> 1 &mdash;"),
         ("<pre>never closed", "<pre>never closed"),
         ("a < b", "B &lt; A"),
+        ("<b><i><br></i>one two</b> three", "<b><i><br></i>TWO ONE</b> THREE"),
+        ("see <a href=x><img src=y></a> it", "<a href=x><img src=y></a> IT SEE"),
+        ("<b><i></i>one two</b> three", "THREE <b>TWO <i></i>ONE</b>"),
         ("", ""),
     ],
 )
@@ -112,6 +115,7 @@ NESTED = st.recursive(
 )
 
 
+@settings(max_examples=500)
 @given(st.lists(NESTED, max_size=4).map("".join), st.booleans())
 def test_what_is_well_formed_stays_so_and_nothing_is_lost(source: str, aligned: bool) -> None:
     page = Html(source, aligned)
