@@ -15,6 +15,8 @@ from seq2seq.data.batching import pad
 from seq2seq.data.tokenization import BOS, UNK
 from seq2seq.nn.decoder import DecoderState
 from seq2seq.nn.encoder import Memory
+from seq2seq.nn.packing import packed
+from seq2seq.nn.seq2seq import Seq2Seq
 
 
 @runtime_checkable
@@ -59,9 +61,7 @@ class TorchLogits:
         self, values: Float[Tensor, "open beam vocab"], normalizer: Float[Tensor, "open beam"] | None = None
     ) -> None:
         self.values = values
-        self.normalizer = torch.logsumexp(values if values.dtype == torch.double else values.float(), -1)
-        if normalizer is not None:
-            self.normalizer = normalizer
+        self.normalizer = log_sum_exp(values) if normalizer is None else normalizer
         values[..., : BOS + 1] = -torch.inf  # <pad> and <s>
         values[..., UNK] = -torch.inf
 
@@ -95,7 +95,7 @@ class ModelScorer:
     """
 
     def __init__(self, model: Model, device: torch.device) -> None:
-        self.model, self.device = model, device
+        self.model, self.device = packed(model) if isinstance(model, Seq2Seq) else model, device
 
     @torch.no_grad()
     def start(self, sources: Sequence[Sequence[int]]) -> ModelState:
@@ -110,6 +110,12 @@ class ModelScorer:
         return TorchLogits(logits), ModelState(state.memory, following)
 
 
+def log_sum_exp(values: Float[Tensor, "*rows vocab"]) -> Float[Tensor, "*rows"]:
+    """Of logits, by the kernel of log softmax, which takes half the time of torch.logsumexp on a CPU."""
+    values = values if values.dtype == torch.double else values.float()
+    return values[..., -1] - torch.log_softmax(values, -1)[..., -1]
+
+
 def top_k(
     values: Float[Tensor, "rows width"], k: int, block: int = 64
 ) -> tuple[Float[Tensor, "rows k"], Int[Tensor, "rows k"]]:
@@ -121,7 +127,8 @@ def top_k(
     whole = width // block * block
     body, rest = values[:, :whole].unflatten(-1, (-1, block)), values[:, whole:]
     chosen = body.amax(-1).topk(k, -1).indices
-    inside = body.gather(1, chosen.unsqueeze(-1).expand(-1, -1, block)).flatten(1)
+    first = torch.arange(len(values)).unsqueeze(-1) * body.shape[1]
+    inside = body.flatten(0, 1).index_select(0, (chosen + first).flatten()).view(len(values), -1)
     best, places = torch.cat([inside, rest], -1).topk(k, -1)
-    tokens = chosen.gather(1, (places // block).clamp_max(k - 1)) * block + places % block
-    return best, torch.where(places < k * block, tokens, whole + places - k * block)
+    starts = torch.nn.functional.pad(chosen * block, (0, 1), value=whole)
+    return best, starts.gather(1, places // block) + places % block

@@ -89,11 +89,13 @@ class MinLength:
     changes_scores = False
 
     def __init__(self, config: MinLengthConfig, blanks: list[int]) -> None:
-        self.config, self.blanks = config, np.array(blanks, dtype=np.int64)
+        self.config = config
+        self.counts = np.ones(max([0, *blanks]) + 2, dtype=np.int64)  # by token; the last stands for all behind it
+        self.counts[np.array(blanks, dtype=np.int64)] = 0
 
     def __call__(self, logits: Logits, prefixes: Prefixes) -> None:
         least = ((prefixes.src_lengths - 1) * self.config.ratio).astype(np.int64) + self.config.offset
-        written = (~np.isin(prefixes.tokens[..., 1:], self.blanks)).sum(-1)
+        written = self.counts.take(prefixes.tokens[..., 1:], mode="clip").sum(-1)
         rows, beams = (written < least[:, None]).nonzero()
         if len(rows):  # an exported model's logits are better left where they are
             logits.values[rows, beams, EOS] = -np.inf

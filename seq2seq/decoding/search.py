@@ -134,30 +134,27 @@ def best_extensions(logits: Logits, given: Logits, going: Open, beam_size: int) 
         given: the logits as the scorer gave them.
     """
     open_, vocab = len(logits.values), logits.values.shape[-1]
-    per_parent = min(2 * beam_size, vocab)
+    per_parent = min(beam_size + 1, vocab)  # one of them may end, and no more than a beam go on
     best, tokens = logits.top(per_parent)
     scores = (best + going.scores[..., None]).reshape(open_, -1)
-    places = rank(scores, 2 * beam_size)
-    parents, tokens = places // per_parent, np.take_along_axis(tokens.reshape(open_, -1), places, 1)
-    gains = np.take_along_axis(best.reshape(open_, -1), places, 1) if given is logits else given.take(parents, tokens)
-    return Extensions(np.take_along_axis(scores, places, 1), parents, tokens, gains)
+    rows, places = np.arange(open_)[:, None], rank(scores, 2 * beam_size)
+    parents, tokens = places // per_parent, tokens.reshape(open_, -1)[rows, places]
+    gains = best.reshape(open_, -1)[rows, places] if given is logits else given.take(parents, tokens)
+    return Extensions(scores[rows, places], parents, tokens, gains)
 
 
 def rank(scores: np.ndarray, k: int) -> np.ndarray:
     """Where the k best of each row stand, best first; of those that are equal on the grid the first."""
     width = scores.shape[1]
-    keys = on_grid(scores) * width + np.arange(width - 1, -1, -1)
-    if k < width:
-        chosen = np.argpartition(-keys, k - 1)[:, :k]
-        order: np.ndarray = np.take_along_axis(-keys, chosen, 1).argsort(1)
-        return np.take_along_axis(chosen, order, 1)
-    return np.argsort(-keys, 1)
+    keys = on_grid(scores) * -width + np.arange(width)
+    keys.sort(1)
+    places: np.ndarray = keys[:, :k] % width
+    return places
 
 
 def on_grid(scores: np.ndarray) -> np.ndarray:
     """Scores as whole numbers of grid steps; those that are no number come last."""
-    steps = np.rint(np.nan_to_num(scores, nan=-np.inf, neginf=-np.inf) / GRID)
-    found: np.ndarray = np.maximum(steps, -(2.0**41)).astype(np.int64)
+    found: np.ndarray = np.fmax(np.rint(scores / GRID), -(2.0**41)).astype(np.int64)
     return found
 
 
@@ -196,13 +193,10 @@ def _advance(
     """Go on with the best hypotheses that have not ended, in the sentences that are not finished."""
     scores = np.where(extensions.tokens == EOS, -np.inf, extensions.scores)
     places = rank(scores, config.beam_size)
-    best = np.take_along_axis(scores, places, 1)[:, 0]
+    best = scores[np.arange(len(scores)), places[:, 0]]
     kept = (~_finished(going, best, found, config, n_best)).nonzero()[0]
-    places = places[kept]
-    scores, parents, tokens, gains = (
-        np.take_along_axis(part[kept], places, 1)
-        for part in (scores, extensions.parents, extensions.tokens, extensions.gains)
-    )
+    at = kept[:, None], places[kept]
+    scores, parents, tokens, gains = scores[at], extensions.parents[at], extensions.tokens[at], extensions.gains[at]
     rows = kept[:, None] * going.scores.shape[1] + parents
     fewer = len(kept) < len(going.scores)
     if len(kept):

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
-from torch.nn.utils import parametrize
 
 from seq2seq.data.tokenization import BOS, PAD, UNK
 from seq2seq.nn.cells import State
@@ -20,6 +18,7 @@ from seq2seq.nn.cells.base import Mask
 from seq2seq.nn.decoder import DecoderState
 from seq2seq.nn.encoder import Memory
 from seq2seq.nn.layer import Layer, SequenceMask
+from seq2seq.nn.packing import undo_weight_dropout
 from seq2seq.nn.seq2seq import Seq2Seq
 
 NEVER_WRITTEN = [PAD, BOS, UNK]
@@ -30,23 +29,11 @@ def exportable(model: Seq2Seq) -> Seq2Seq:
     model = copy.deepcopy(model).cpu().float().eval().requires_grad_(False)
     # Untied: a weight that is looked up in too is not quantized.
     model.output.weight = nn.Parameter(model.output.weight.detach().clone(), requires_grad=False)
-    for module in list(model.modules()):
-        if isinstance(module, Layer):
-            _undo_weight_dropout(module.cell)
+    undo_weight_dropout(model)
     for module in model.encoder.modules():
         if isinstance(module, Layer):
             module.__class__ = ScannedLayer
     return model
-
-
-def _undo_weight_dropout(layer_cell: nn.Module) -> None:
-    """Make W_h a plain weight. (torch's own way back would also take the property from the model copied from.)"""
-    for cell in list(layer_cell.modules()):
-        if parametrize.is_parametrized(cell, "recurrent_kernel"):
-            weight = cast(Tensor, cell.recurrent_kernel).detach()
-            cell.__class__ = type(cell).__mro__[1]
-            del cell.parametrizations
-            cell.recurrent_kernel = nn.Parameter(weight, requires_grad=False)
 
 
 class ScannedLayer(Layer):
