@@ -41,7 +41,7 @@ SETTINGS = [
     ("training.teacher_forcing.rato=0.5", "training.teacher_forcing.rato: unknown key; did you mean `ratio`?"),
     ("tokenizer={kind: char, vocab_size: 100}", "tokenizer.vocab_size: unknown key"),
     ("model.decoder.attention={kind: luong_dot, size: 5}", "model.decoder.attention.size: unknown key"),
-    ("decoding.diversity={groups: 2}", "decoding.diversity.groups: beam_size 5 cannot be shared out evenly to 2"),
+    ("decoding.diversity={groups: 3}", "decoding.diversity.groups: beam_size 2 cannot be shared out evenly to 3"),
     (
         "decoding.coverage_penalty=0.1 model.decoder.attention=none model.decoder.input_feeding=false",
         "decoding.coverage_penalty: has no effect with attention none, which looks at no words",
