@@ -168,14 +168,22 @@ class Translator:
         return cls(load_bundle(path, set_up(device)), batch_size)
 
     @overload
-    def translate(self, text: str, n_best: int = 1, **settings: Any) -> Translation: ...
+    def translate(
+        self, text: str, n_best: int = 1, phrases: Sequence[str] | None = None, **settings: Any
+    ) -> Translation: ...
     @overload
-    def translate(self, text: Iterable[str], n_best: int = 1, **settings: Any) -> list[Translation]: ...
-    def translate(self, text: str | Iterable[str], n_best: int = 1, **settings: Any) -> Translation | list[Translation]:
+    def translate(
+        self, text: Iterable[str], n_best: int = 1, phrases: Sequence[Sequence[str]] | None = None, **settings: Any
+    ) -> list[Translation]: ...
+    def translate(
+        self, text: str | Iterable[str], n_best: int = 1, phrases: Sequence[Any] | None = None, **settings: Any
+    ) -> Translation | list[Translation]:
         """Translate a text, or each of several.
 
         Args:
             n_best: candidates of each, at most as many as the beam holds.
+            phrases: that the translation has to hold; of several texts, a list for each. `require=[...]`, a setting,
+                is for all of them.
             settings: keys of the recipe's `decoding` (docs/recipe.md) that replace the model's own: `beam_size=10`.
 
         Returns:
@@ -186,7 +194,9 @@ class Translator:
         """
         config = override_decoding(self._bundle.config.decoding, settings)
         engine.check_n_best(n_best, config)
-        found = engine.Translator(self._bundle, config, self._batch_size).translate(_texts(text, "text"), n_best)
+        texts = _texts(text, "text")
+        required = _phrases([phrases] if isinstance(text, str) and phrases is not None else phrases, len(texts))
+        found = engine.Translator(self._bundle, config, self._batch_size).translate(texts, n_best, required)
         return found[0] if isinstance(text, str) else found
 
     @overload
@@ -263,6 +273,19 @@ def evaluate(
 
 def _interval(score: Score) -> str:
     return "" if score.low is None or score.high is None else f"{score.low:.2f} to {score.high:.2f}"
+
+
+def _phrases(given: Sequence[Any] | None, count: int) -> list[list[str]] | None:
+    """A list of phrases for each text.
+
+    Raises:
+        UserError: something else was given.
+    """
+    if given is None:
+        return None
+    if len(given) != count or any(isinstance(one, str) for one in given):
+        raise UserError(f"phrases: give a list of str for each of the {count:,} texts, [] where nothing is required")
+    return [_texts(one, "phrases") for one in given]
 
 
 def _texts(given: str | Iterable[str], name: str) -> list[str]:

@@ -31,6 +31,13 @@ def translate(
         typer.Argument(metavar="KEY=VALUE", help="With a RUN: keys of `decoding`; with a RECIPE: any of its keys."),
     ] = None,
     input: Annotated[Path | None, typer.Option(help="With a RUN: text to translate; without it stdin.")] = None,
+    input_format: Annotated[
+        str,
+        typer.Option(
+            help="With a RUN: text; or, with phrases that a translation must hold, tsv (source, tab, phrase, tab, ...) "
+            'or jsonl ({"source": ..., "require": [...]}).'
+        ),
+    ] = "text",
     output: Annotated[Path | None, typer.Option(help="With a RUN: where translations go; without it stdout.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an --output that exists.")] = False,
     format: Annotated[
@@ -63,13 +70,16 @@ def translate(
             {"--format": format != "text", "--n-best": n_best != 1, "--batch-size": batch_size != 32, "--force": force}
             | {"--beam-size": beam_size is not None, "--input": input is not None, "--output": output is not None}
             | {"--alignment": alignment, "--buffer": buffer is not None, "--ensemble": bool(ensemble)}
-            | {"--weight": bool(weight), "--precision": precision is not None},
+            | {"--weight": bool(weight), "--precision": precision is not None}
+            | {"--input-format": input_format != "text"},
             "set decoding.beam_size=N, or name its run folder to translate text",
         )
         run_until("translate", run, settings, False, device, threads)
         return
     if format not in ("text", "jsonl", "pharaoh"):
         raise UserError(f"--format {format}: must be text, jsonl or pharaoh")
+    if input_format not in ("text", "tsv", "jsonl"):
+        raise UserError(f"--input-format {input_format}: must be text, tsv or jsonl")
     if format != "jsonl" and n_best > 1:
         raise UserError(f"--n-best has no effect on {format}, which is one line a line; add --format jsonl")
     if format != "jsonl" and alignment:
@@ -83,6 +93,7 @@ def translate(
         raise UserError("--weight has no effect without --ensemble")
 
     from seq2seq.decoding.ensemble import ensemble_of
+    from seq2seq.decoding.inputs import parsed
     from seq2seq.decoding.streams import buffered, lines_of, opened, write_jsonl, write_pharaoh, write_text
     from seq2seq.decoding.translator import Translator, check_n_best
 
@@ -97,8 +108,9 @@ def translate(
     with opened(input, output) as (source, target):
         if source.isatty():
             print("type a line and Enter to translate it; end with Ctrl-D (--input FILE reads a file)", file=sys.stderr)
-        for chunk in lines_of(source) if buffer is None else buffered(lines_of(source), buffer):
-            for translation in translator.translate(chunk, n_best):
+        chunks = lines_of(source) if buffer is None else buffered(lines_of(source), buffer)
+        for texts, phrases in parsed(chunks, input_format):
+            for translation in translator.translate(texts, n_best, phrases):
                 write(translation, target)
             target.flush()
 

@@ -60,6 +60,12 @@ class Tokenizer:
         """Token ids of each text, without <s> and </s>; what is not in the vocabulary is <unk>."""
         return [encoding.ids for encoding in self._encode(texts)]
 
+    def without_space(self, ids: Sequence[int]) -> list[int]:
+        """Tokens of the same text where it follows another without a space between them."""
+        first = self.pieces[ids[0]].removeprefix(SPACE)
+        inside = self._inner.model.tokenize(first) if first else []
+        return [*(token.id for token in inside), *ids[1:]]
+
     def words(self, texts: Sequence[str]) -> list[list[int]]:
         """Of each token of each text, which of the words of `text.split()` it is a piece of.
 

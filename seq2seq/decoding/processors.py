@@ -30,6 +30,8 @@ class Prefixes:
     max_length: MaxLengthConfig
     state: Any = None
     """The scorer's, after these tokens."""
+    scores: np.ndarray | None = None
+    """What hypotheses compete by before the length counts [open, beam]; -inf where there is none."""
 
     @property
     def src_lengths(self) -> np.ndarray:
@@ -61,6 +63,20 @@ class Processor(Protocol):
     """Whether the scores of tokens that stay possible change; else some become impossible (-inf), and that is all."""
 
     def __call__(self, logits: Logits, prefixes: Prefixes) -> None: ...
+
+
+@runtime_checkable
+class BySentence(Protocol):
+    """A processor that is another for each sentence."""
+
+    def of(self, sentences: Sequence[int]) -> Processor:
+        """For a batch of some of the sentences that are searched."""
+        ...
+
+
+def for_batch(processors: Sequence[Processor], sentences: Sequence[int]) -> list[Processor]:
+    """Processors as some of the sentences that are searched need them."""
+    return [each.of(sentences) if isinstance(each, BySentence) else each for each in processors]
 
 
 def process(logits: Logits, prefixes: Prefixes, processors: Sequence[Processor]) -> None:

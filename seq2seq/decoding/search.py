@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seq2seq.data.tokenization import BOS, EOS
-from seq2seq.decoding.processors import Prefixes, Processor, process
+from seq2seq.decoding.processors import Prefixes, Processor, for_batch, process
 from seq2seq.decoding.scorer import Logits, Scorer, State
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def search_all(
     found: list[list[Hypothesis]] = [[] for _ in sources]
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        batch = search(scorer, [sources[i] for i in rows], config, processors, n_best)
+        batch = search(scorer, [sources[i] for i in rows], config, for_batch(processors, rows), n_best)
         for i, hypotheses in zip(rows, batch, strict=True):
             found[i] = hypotheses
     return found
@@ -120,7 +120,7 @@ def beam_search(
     while len(going.prefixes.sentences):
         logits, going.state = scorer.step(going.prefixes.tokens[:, :, -1], going.state)
         given = logits.copy() if changes else logits
-        process(logits, replace(going.prefixes, state=going.state), processors)
+        process(logits, replace(going.prefixes, state=going.state, scores=going.scores), processors)
         extensions = best_extensions(logits, given, going, config.beam_size)
         _collect(going, extensions, found, config, n_best)
         _advance(going, extensions, found, config, n_best)

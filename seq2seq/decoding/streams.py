@@ -87,19 +87,19 @@ def _decode(line: bytes, number: int) -> str:
 
 def write_text(translation: Translation, stream: BinaryIO) -> None:
     """The best translation, as one line."""
-    _note_pieces(translation)
+    _note(translation)
     stream.write(translation.text.replace("\r", " ").replace("\n", " ").encode() + b"\n")
 
 
 def write_pharaoh(translation: Translation, stream: BinaryIO) -> None:
     """Which source word each word of the best translation comes from: `0-0 1-2`, words counted from 0."""
-    _note_pieces(translation)
+    _note(translation)
     stream.write(pharaoh(translation.alignment or []).encode() + b"\n")
 
 
 def write_jsonl(translation: Translation, stream: BinaryIO) -> None:
     """A JSON object with the source, the translation, its score, the n best, and what the model has no token for."""
-    _note_pieces(translation)
+    _note(translation)
     best = translation.candidates[0]
     record: dict[str, Any] = {
         "source": translation.source,
@@ -110,6 +110,7 @@ def write_jsonl(translation: Translation, stream: BinaryIO) -> None:
         "word_confidences": best.word_confidences,
         "token_log_probabilities": best.token_log_probabilities,
         "unknown": translation.unknown,
+        "missing": translation.missing,
         "n_best": [
             {"text": one.text, "score": one.score, "log_probability": one.log_probability, "confidence": one.confidence}
             for one in translation.candidates
@@ -122,7 +123,11 @@ def write_jsonl(translation: Translation, stream: BinaryIO) -> None:
     stream.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
 
 
-def _note_pieces(translation: Translation) -> None:
+def _note(translation: Translation) -> None:
+    start = translation.source[:40]
     if translation.pieces > 1:
-        start = translation.source[:40]
         print(f"a long line was translated in {translation.pieces} pieces: {start!r}...", file=sys.stderr)
+    if translation.missing:
+        phrases = ", ".join(map(repr, translation.missing))
+        print(f"the translation of {start!r}... could not hold {phrases}; raise decoding.max_length or "
+              "decoding.beam_size, or require less", file=sys.stderr)  # fmt: skip

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,6 +37,17 @@ NOTHING = Candidate("", 0.0, 0.0)
 """The translation of a blank line."""
 
 
+def joined(parts: Sequence[tuple[str, Candidate]]) -> Candidate:
+    """The translation of a line from those of its parts, each with the white space before it."""
+    best = [candidate for _, candidate in parts]
+    text = "".join(before + candidate.text for before, candidate in parts)
+    score = sum(candidate.score for candidate in best) / max(1, len(best))
+    words = tuple(itertools.chain.from_iterable(candidate.word_confidences for candidate in best))
+    total = sum(len(candidate.word_confidences) * candidate.confidence for candidate in best)
+    logs = math.fsum(candidate.log_probability for candidate in best)
+    return Candidate(text, score, logs, confidence=total / max(1, len(words)), word_confidences=words)
+
+
 @dataclass(frozen=True)
 class Translation:
     """A line and its translations, best first, no two with the same text; at least one."""
@@ -44,6 +58,8 @@ class Translation:
     """In how many pieces the line was translated: 0 for a blank one, 1 unless it is very long."""
     unknown: list[str] = field(default_factory=list)
     """Stretches of the source that the model has no token for: it may have never seen them."""
+    missing: list[str] = field(default_factory=list)
+    """Required phrases that the best translation does not hold."""
     alignment: list[Link] | None = None
     """Which words of the source the best translation's words come from; None: not asked for, or without attention."""
     attention: np.ndarray | None = None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,12 +17,13 @@ from seq2seq.decoding.coverage import CoveragePenalty, CoverageScorer
 from seq2seq.decoding.diverse import diverse_beam_search
 from seq2seq.decoding.forced import force
 from seq2seq.decoding.mbr import rerank
-from seq2seq.decoding.paragraphs import cut, sentences
+from seq2seq.decoding.paragraphs import Piece, pieces
 from seq2seq.decoding.processors import MinLength, NoRepeatedNgram, Processor, RepetitionPenalty
 from seq2seq.decoding.random_choice import RandomChoice
+from seq2seq.decoding.required import Phrases, RequiredPhrases
 from seq2seq.decoding.scorer import Scorer
 from seq2seq.decoding.search import Hypothesis, beam_search, search_all
-from seq2seq.decoding.translation import NOTHING, Candidate, Translation
+from seq2seq.decoding.translation import NOTHING, Candidate, Translation, joined
 from seq2seq.decoding.words import Link, links, word_places, word_probabilities
 from seq2seq.errors import UserError
 from seq2seq.languages import has_spaces
@@ -52,17 +53,6 @@ class Trained(Protocol):
     def confidence(self) -> Calibration | None: ...
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A part of a line that is translated by itself."""
-
-    before: str
-    """The white space between it and the piece before."""
-    text: str
-    tokens: list[int]
-    """With </s>."""
-
-
 class Translator:
     """Translates lines of text with a trained model.
 
@@ -81,49 +71,71 @@ class Translator:
         self.scorer: Scorer = CoverageScorer(bundle.scorer) if self.config.coverage_penalty else bundle.scorer
         self.processors = make_processors(self.config, bundle.tgt_tokenizer)
 
-    def translate(self, lines: Sequence[str], n_best: int = 1) -> list[Translation]:
-        """One translation a line; blank lines give blank ones."""
-        pieces = [self._pieces(line) for line in lines]
-        flat = list(itertools.chain.from_iterable(pieces))
-        found = [self._candidates(h) for h in self._search([piece.tokens for piece in flat], n_best)]
+    def translate(
+        self, lines: Sequence[str], n_best: int = 1, phrases: Sequence[Sequence[str]] | None = None
+    ) -> list[Translation]:
+        """One translation a line; blank lines give blank ones.
+
+        Args:
+            phrases: that each line's translation has to hold, besides those of `decoding.require`.
+
+        Raises:
+            UserError: the vocabulary has no tokens for a phrase.
+        """
+        own = phrases or [()] * len(lines)
+        parts = [self._pieces(line, required) for line, required in zip(lines, own, strict=True)]
+        flat = list(itertools.chain.from_iterable(parts))
+        found = [self._candidates(h) for h in self._search(flat, n_best)]
         looks = iter(self._looks(flat, found)) if self.align else itertools.repeat(None)
         each = zip(flat, found, looks, strict=False)
         return [
-            self._join(line, list(itertools.islice(each, len(parts))), n_best)
-            for line, parts in zip(lines, pieces, strict=True)
+            self._join(line, list(itertools.islice(each, len(of_line))), n_best)
+            for line, of_line in zip(lines, parts, strict=True)
         ]
 
-    def _search(self, encoded: list[list[int]], n_best: int) -> list[list[Hypothesis]]:
+    def _search(self, pieces: list[Piece], n_best: int) -> list[list[Hypothesis]]:
         if self.config.mbr is not None:
             n_best = max(n_best, self.config.mbr.candidates)
+        needs = [self._phrases(piece.require) for piece in pieces]
+        if not any(needs):
+            return self._plain([piece.tokens for piece in pieces], n_best, self.processors)
+        groups = self.config.diversity.groups if self.config.diversity else 1
+        required = RequiredPhrases(needs, self.config.beam_size // groups)
+        found = self._plain([piece.tokens for piece in pieces], n_best, [*self.processors, required])
+        failed = [i for i, phrases in enumerate(needs) if phrases and not found[i]]
+        again = self._plain([pieces[i].tokens for i in failed], n_best, self.processors)
+        for i, hypotheses in zip(failed, again, strict=True):
+            found[i] = hypotheses
+        return found
+
+    def _plain(self, encoded: list[list[int]], n_best: int, processors: Sequence[Processor]) -> list[list[Hypothesis]]:
         if self.config.sampling is None:
             search = beam_search if self.config.diversity is None else diverse_beam_search
-            return search_all(self.scorer, encoded, self.config, self.processors, self.batch_size, n_best, search)
+            return search_all(self.scorer, encoded, self.config, processors, self.batch_size, n_best, search)
         draws = []
         for draw in range(n_best):
-            processors = [*self.processors, RandomChoice(self.config.sampling, draw)]
-            draws.append(search_all(self.scorer, encoded, self.config, processors, self.batch_size))
+            drawn = [*processors, RandomChoice(self.config.sampling, draw)]
+            draws.append(search_all(self.scorer, encoded, self.config, drawn, self.batch_size))
         return [list(itertools.chain.from_iterable(samples)) for samples in zip(*draws, strict=True)]
 
-    def _pieces(self, line: str) -> list[Piece]:
-        """The line with its tokens; in parts where it is longer than the sentences that the model has seen."""
-        if not line.strip():
-            return []
-        encode, limit = self.bundle.src_tokenizer.encode_batch, self.bundle.config.max_length or 1000
-        (tokens,) = encode([line])
-        if self.config.split == "never" or (self.config.split == "long" and len(tokens) <= limit):
-            return self._cut(Piece("", line, tokens), limit)
-        parts = list(sentences(line))
-        encoded = encode([text for _, text in parts])
-        pieces = (Piece(blank, text, ids) for (blank, text), ids in zip(parts, encoded, strict=True))
-        return [part for piece in pieces for part in self._cut(piece, limit)]
+    def _pieces(self, line: str, phrases: Sequence[str]) -> list[Piece]:
+        """The line's parts; required phrases are those of the longest."""
+        config = self.bundle.config
+        blank = " " if has_spaces(config.tgt) else ""
+        found = pieces(line, self.bundle.src_tokenizer, self.config.split, config.max_length or 1000, blank)
+        wanted = tuple(dict.fromkeys([*self.config.require, *phrases]))
+        if found and wanted:
+            if self.config.sampling is not None:
+                raise UserError("required phrases have no effect with decoding.sampling; set it to null")
+            longest = max(range(len(found)), key=lambda i: len(found[i].tokens))
+            found[longest] = replace(found[longest], require=wanted)
+        return found
 
-    def _cut(self, piece: Piece, limit: int) -> list[Piece]:
-        if len(piece.tokens) <= limit:
-            return [replace(piece, tokens=[*piece.tokens, EOS])]
-        blank, decode = " " if has_spaces(self.bundle.config.tgt) else "", self.bundle.src_tokenizer.decode
-        parts = list(cut(piece.tokens, self.bundle.src_tokenizer, limit))
-        return [Piece(piece.before if i == 0 else blank, decode(part), [*part, EOS]) for i, part in enumerate(parts)]
+    @functools.lru_cache(1000)  # noqa: B019 - lives as long as the translator
+    def _phrases(self, texts: tuple[str, ...]) -> Phrases | None:
+        if not texts:
+            return None
+        return Phrases(texts, self.bundle.tgt_tokenizer, has_spaces(self.bundle.config.tgt))
 
     def _candidates(self, hypotheses: list[Hypothesis]) -> list[Candidate]:
         """Different texts, best first."""
@@ -155,15 +167,15 @@ class Translator:
         unknown, alignment = self.bundle.src_tokenizer.unknown(line), self._alignment(parts)
         if len(parts) == 1:
             ((_, candidates, look),) = parts
-            return Translation(line, candidates[:n_best] or [NOTHING], 1, unknown, alignment, look)
-        best = [(piece.before, candidates[0]) for piece, candidates, _ in parts if candidates]
-        text = "".join(before + candidate.text for before, candidate in best)
-        score = sum(candidate.score for _, candidate in best) / max(1, len(best))
-        words = tuple(itertools.chain.from_iterable(candidate.word_confidences for _, candidate in best))
-        total = sum(len(candidate.word_confidences) * candidate.confidence for _, candidate in best)
-        logs = math.fsum(candidate.log_probability for _, candidate in best)
-        whole = Candidate(text, score, logs, confidence=total / max(1, len(words)), word_confidences=words)
-        return Translation(line, [whole], len(parts), unknown, alignment)
+            best, missing = candidates[:n_best] or [NOTHING], self._missing(parts)
+            return Translation(line, best, 1, unknown, missing, alignment, look)
+        whole = joined([(piece.before, candidates[0]) for piece, candidates, _ in parts if candidates])
+        return Translation(line, [whole], len(parts), unknown, self._missing(parts), alignment)
+
+    def _missing(self, parts: list[tuple[Piece, list[Candidate], np.ndarray | None]]) -> list[str]:
+        """Required phrases that a part's best translation does not hold."""
+        each = ((self._phrases(piece.require), candidates) for piece, candidates, _ in parts)
+        return [text for phrases, found in each if phrases for text in phrases.missing(found[0].text if found else "")]
 
     def _alignment(self, parts: list[tuple[Piece, list[Candidate], np.ndarray | None]]) -> list[Link] | None:
         """Of the whole line: words count on from piece to piece."""

@@ -110,14 +110,18 @@ class DecodingConfig(Config):
     """What the log-probability of a token that has been written is multiplied by (Keskar et al. 2019); 1: nothing."""
     prefix: Annotated[str, Field(max_length=1000)] = ""
     """What translations begin with."""
+    require: Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(max_length=100)] = []
+    """Words, or several in a row, that every translation holds (Post & Vilar 2018): whole words of languages that write
+    spaces. A beam of 10 or more suits several."""
     exclude: Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(max_length=1000)] = []
     """Words, or several in a row, that translations do not hold: whole words of languages that write spaces."""
 
     @rule
     def _excludes_words(self) -> Faults:
-        for i, phrase in enumerate(self.exclude):
-            if not phrase.strip():
-                yield f"exclude.{i}", "is blank; name a word, or remove it"
+        for key in ("exclude", "require"):
+            for i, phrase in enumerate(getattr(self, key)):
+                if not phrase.strip():
+                    yield f"{key}.{i}", "is blank; name a word, or remove it"
 
     sampling: SamplingConfig | None = None
     """Draw translations by chance, `--n-best` of them; null: search for the best."""
@@ -141,6 +145,11 @@ class DecodingConfig(Config):
     def _draws_or_searches(self) -> Faults:
         if self.sampling is not None and self.beam_size != 1:
             yield "beam_size", "a beam searches, sampling draws; set beam_size to 1, or sampling to null"
+
+    @rule
+    def _searches_for_phrases(self) -> Faults:
+        if self.sampling is not None:
+            yield from self.without_effect("require", "with sampling; set sampling to null, or remove it")
 
     @rule
     def _has_groups(self) -> Faults:
