@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -49,6 +50,13 @@ def translate(
     buffer: Annotated[
         int | None, typer.Option(min=1, metavar="LINES", help="With a RUN: wait for so many lines; faster together.")
     ] = None,
+    glossary: Annotated[
+        Path | None,
+        typer.Option(
+            help="Short for decoding.glossary=FILE: source phrase, tab, target phrase; where a line holds the one, "
+            "its translation holds the other."
+        ),
+    ] = None,
     n_best: Annotated[int, typer.Option(min=1, help="With a RUN: translations a line (jsonl).")] = 1,
     beam_size: Annotated[int | None, typer.Option(min=1, help="Short for decoding.beam_size=N; 1 is greedy.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="With a RUN: sentences translated together.")] = 32,
@@ -71,8 +79,8 @@ def translate(
             | {"--beam-size": beam_size is not None, "--input": input is not None, "--output": output is not None}
             | {"--alignment": alignment, "--buffer": buffer is not None, "--ensemble": bool(ensemble)}
             | {"--weight": bool(weight), "--precision": precision is not None}
-            | {"--input-format": input_format != "text"},
-            "set decoding.beam_size=N, or name its run folder to translate text",
+            | {"--input-format": input_format != "text", "--glossary": glossary is not None},
+            "set decoding.beam_size=N, decoding.glossary=FILE, or name its run folder to translate text",
         )
         run_until("translate", run, settings, False, device, threads)
         return
@@ -101,6 +109,7 @@ def translate(
     models = load_models(names, precision, device, threads)
     loaded = ensemble_of(models, names, weight or []) if ensemble else models[0]
     short = [] if beam_size is None else [f"decoding.beam_size={beam_size}"]
+    short += [] if glossary is None else [f"decoding.glossary={json.dumps(str(glossary))}"]
     config = configured(loaded.config.decoding, [*short, *(settings or [])])
     check_n_best(n_best, config)
     translator = Translator(loaded, config, batch_size, alignment or format == "pharaoh")

@@ -16,6 +16,7 @@ from seq2seq.decoding.constraints import ExcludedPhrases, ForcedPrefix
 from seq2seq.decoding.coverage import CoveragePenalty, CoverageScorer
 from seq2seq.decoding.diverse import diverse_beam_search
 from seq2seq.decoding.forced import force
+from seq2seq.decoding.glossary import Terms
 from seq2seq.decoding.mbr import rerank
 from seq2seq.decoding.paragraphs import Piece, pieces
 from seq2seq.decoding.processors import MinLength, NoRepeatedNgram, Processor, RepetitionPenalty
@@ -70,6 +71,8 @@ class Translator:
         self.batch_size, self.align = batch_size, align
         self.scorer: Scorer = CoverageScorer(bundle.scorer) if self.config.coverage_penalty else bundle.scorer
         self.processors = make_processors(self.config, bundle.tgt_tokenizer)
+        glossary = self.config.glossary
+        self.terms = None if glossary is None else Terms(glossary, has_spaces(bundle.config.src))
 
     def translate(
         self, lines: Sequence[str], n_best: int = 1, phrases: Sequence[Sequence[str]] | None = None
@@ -123,13 +126,15 @@ class Translator:
         config = self.bundle.config
         blank = " " if has_spaces(config.tgt) else ""
         found = pieces(line, self.bundle.src_tokenizer, self.config.split, config.max_length or 1000, blank)
-        wanted = tuple(dict.fromkeys([*self.config.require, *phrases]))
+        wanted = [*self.config.require, *phrases]
         if found and wanted:
             if self.config.sampling is not None:
                 raise UserError("required phrases have no effect with decoding.sampling; set it to null")
             longest = max(range(len(found)), key=lambda i: len(found[i].tokens))
-            found[longest] = replace(found[longest], require=wanted)
-        return found
+            found[longest] = replace(found[longest], require=tuple(wanted))
+        if self.terms is None:
+            return found
+        return [replace(one, require=(*one.require, *self.terms.required(one.text))) for one in found]
 
     @functools.lru_cache(1000)  # noqa: B019 - lives as long as the translator
     def _phrases(self, texts: tuple[str, ...]) -> Phrases | None:

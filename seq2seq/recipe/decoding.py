@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seq2seq.recipe.base import Config, Faults, named, rule
+from seq2seq.recipe.base import Config, Faults, PathName, named, rule
 
 
 class NoPenaltyConfig(Config):
@@ -89,6 +89,9 @@ class MbrConfig(Config):
     """Translations to choose from: the best of the beam, or with sampling so many draws."""
 
 
+_Phrase = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
 class DecodingConfig(Config):
     """How translations are searched for."""
 
@@ -110,10 +113,13 @@ class DecodingConfig(Config):
     """What the log-probability of a token that has been written is multiplied by (Keskar et al. 2019); 1: nothing."""
     prefix: Annotated[str, Field(max_length=1000)] = ""
     """What translations begin with."""
-    require: Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(max_length=100)] = []
+    require: Annotated[list[_Phrase], Field(max_length=100)] = []
     """Words, or several in a row, that every translation holds (Post & Vilar 2018): whole words of languages that write
     spaces. A beam of 10 or more suits several."""
-    exclude: Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(max_length=1000)] = []
+    glossary: PathName | Annotated[dict[_Phrase, _Phrase], Field(max_length=10_000)] | None = None
+    """A TSV file of source and target phrases, or the phrases themselves: where a line holds the one, whole words of
+    languages that write spaces, its translation holds the other; null: none."""
+    exclude: Annotated[list[_Phrase], Field(max_length=1000)] = []
     """Words, or several in a row, that translations do not hold: whole words of languages that write spaces."""
 
     @rule
@@ -149,7 +155,8 @@ class DecodingConfig(Config):
     @rule
     def _searches_for_phrases(self) -> Faults:
         if self.sampling is not None:
-            yield from self.without_effect("require", "with sampling; set sampling to null, or remove it")
+            for key in ("require", "glossary"):
+                yield from self.without_effect(key, "with sampling; set sampling to null, or remove it")
 
     @rule
     def _has_groups(self) -> Faults:

@@ -16,8 +16,8 @@ from seq2seq.languages import is_code
 from seq2seq.runtime.scorer import OnnxScorer
 
 FORMAT = "seq2seq-onnx-1"
-CONFIG_BYTES = 1 << 20
-LATER: dict[str, Any] = {"split": "long", "coverage_penalty": 0.0, "diversity": None, "require": []}
+CONFIG_BYTES = 1 << 25
+LATER: dict[str, Any] = {"split": "long", "coverage_penalty": 0.0, "diversity": None, "require": [], "glossary": None}
 """Keys of `decoding` that folders of earlier versions lack, with what those did."""
 
 Precision = Literal["fp32", "int8"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from seq2seq.files import write_json
 from seq2seq.pipeline.manifest import Inputs
 from seq2seq.pipeline.stage import Context, Stage, flatten
-from seq2seq.pipeline.stages.train import bundle_config
+from seq2seq.pipeline.stages.train import bundle_config, decoding_inputs
 from seq2seq.recipe import Recipe
 
 
@@ -20,7 +20,7 @@ class Export(Stage):
 
     def inputs(self, recipe: Recipe) -> Inputs:
         """Which formats, and how translations are searched for, which stands beside them."""
-        return {} if recipe.export is None else flatten("export", recipe.export) | flatten("decoding", recipe.decoding)
+        return {} if recipe.export is None else flatten("export", recipe.export) | decoding_inputs(recipe)
 
     def run(self, context: Context) -> list[Path]:
         """Fill the folder."""

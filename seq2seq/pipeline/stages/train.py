@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from seq2seq import __version__
 from seq2seq.data.lines import hash_of
+from seq2seq.decoding.glossary import KEY, pairs
 from seq2seq.files import file_hash
 from seq2seq.pipeline.manifest import Inputs
 from seq2seq.pipeline.stage import Context, Stage, flatten
@@ -68,8 +69,10 @@ def code_hash(kind: str) -> str:
 
 
 def bundle_config(recipe: Recipe) -> BundleConfig:
-    """What the model's config.json holds."""
+    """What the model's config.json holds: it needs no other file."""
     from seq2seq import bundle
+
+    glossary = recipe.decoding.glossary
 
     return bundle.BundleConfig(
         format=bundle.FORMAT,
@@ -79,5 +82,12 @@ def bundle_config(recipe: Recipe) -> BundleConfig:
         tgt=recipe.data.tgt,
         max_length=recipe.data.filter.max_length,
         model=recipe.model,
-        decoding=recipe.decoding,
+        decoding=recipe.decoding.model_copy(update={"glossary": glossary and pairs(glossary)}),
     )
+
+
+def decoding_inputs(recipe: Recipe) -> Inputs:
+    """How translations are searched for, contents of files included."""
+    glossary = recipe.decoding.glossary
+    hashes = {"decoding.glossary": hash_of(Path(glossary), KEY)} if isinstance(glossary, str) else {}
+    return flatten("decoding", recipe.decoding) | hashes

@@ -12,8 +12,8 @@ from seq2seq.data.sources import fingerprints, references_alone
 from seq2seq.decoding.confidence import FILE as CONFIDENCE
 from seq2seq.files import new_folder, write_json, write_text
 from seq2seq.pipeline.manifest import Inputs
-from seq2seq.pipeline.stage import Context, Stage, flatten
-from seq2seq.pipeline.stages.train import bundle_config
+from seq2seq.pipeline.stage import Context, Stage
+from seq2seq.pipeline.stages.train import bundle_config, decoding_inputs
 from seq2seq.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Translate(Stage):
     def inputs(self, recipe: Recipe) -> Inputs:
         """How translations are searched for; the contents of the test sets, but for their references."""
         tests = fingerprints(recipe.data, "test").items()
-        return flatten("decoding", recipe.decoding) | {k: value for k, value in tests if not references_alone(k)}
+        return decoding_inputs(recipe) | {k: value for k, value in tests if not references_alone(k)}
 
     def run(self, context: Context) -> list[Path]:
         """Fill the folder `translations`."""
