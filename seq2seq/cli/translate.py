@@ -57,6 +57,13 @@ def translate(
             "its translation holds the other."
         ),
     ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND",
+            help="Short for decoding.keep=[KIND, ...]: placeholders, urls, emails, numbers, tags, unknown (words).",
+        ),
+    ] = None,
     n_best: Annotated[int, typer.Option(min=1, help="With a RUN: translations a line (jsonl).")] = 1,
     beam_size: Annotated[int | None, typer.Option(min=1, help="Short for decoding.beam_size=N; 1 is greedy.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="With a RUN: sentences translated together.")] = 32,
@@ -79,7 +86,7 @@ def translate(
             | {"--beam-size": beam_size is not None, "--input": input is not None, "--output": output is not None}
             | {"--alignment": alignment, "--buffer": buffer is not None, "--ensemble": bool(ensemble)}
             | {"--weight": bool(weight), "--precision": precision is not None}
-            | {"--input-format": input_format != "text", "--glossary": glossary is not None},
+            | {"--input-format": input_format != "text", "--glossary": glossary is not None, "--keep": bool(keep)},
             "set decoding.beam_size=N, decoding.glossary=FILE, or name its run folder to translate text",
         )
         run_until("translate", run, settings, False, device, threads)
@@ -109,6 +116,7 @@ def translate(
     models = load_models(names, precision, device, threads)
     loaded = ensemble_of(models, names, weight or []) if ensemble else models[0]
     short = [] if beam_size is None else [f"decoding.beam_size={beam_size}"]
+    short += [] if keep is None else [f"decoding.keep={json.dumps(keep)}"]
     short += [] if glossary is None else [f"decoding.glossary={json.dumps(str(glossary))}"]
     config = configured(loaded.config.decoding, [*short, *(settings or [])])
     check_n_best(n_best, config)

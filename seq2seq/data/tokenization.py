@@ -73,6 +73,11 @@ class Tokenizer:
         """
         return [_words(text, encoding.offsets) for text, encoding in zip(texts, self._encode(texts), strict=True)]
 
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Of each token of a text, where it begins and ends there."""
+        (encoding,) = self._encode([text])
+        return list(encoding.offsets)
+
     def unknown(self, text: str) -> list[str]:
         """What has no token of its own (is <unk>, or spelt in bytes), each stretch once, in order."""
         (encoding,) = self._encode([text])

@@ -27,6 +27,8 @@ class Piece:
     text: str
     tokens: list[int]
     """With </s>."""
+    places: tuple[int, ...] | None = None
+    """Of each token but </s>, which of the text's words it stands for, where the tokenizer would not say the same."""
     require: tuple[str, ...] = ()
     """Phrases that its translation has to hold."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from seq2seq import notebook
+from seq2seq.decoding.paragraphs import Piece
 from seq2seq.decoding.words import Link
 
 
@@ -30,22 +31,40 @@ class Candidate:
     """How many of its words are right, by the model: the share expected, where the run has calibrated it on its
     validation data; else the geometric mean of the tokens' probabilities."""
     word_confidences: tuple[float, ...] = ()
-    """Of each word of `text.split()`: how likely it is right."""
+    """Of each word of `text.split()`, tags left out: how likely it is right."""
+    alignment: tuple[Link, ...] | None = None
+    """Which words of the source its words come from, tags left out; None: not asked for, or without attention."""
+    attention: np.ndarray | None = field(default=None, compare=False, repr=False)
+    """Over the source's tokens at each of its own, with </s> [tgt_len, src_len]; None as above, or where a long line
+    was translated in pieces."""
 
 
-NOTHING = Candidate("", 0.0, 0.0)
+NOTHING = Candidate("", 0.0, 0.0, alignment=())
 """The translation of a blank line."""
 
 
-def joined(parts: Sequence[tuple[str, Candidate]]) -> Candidate:
-    """The translation of a line from those of its parts, each with the white space before it."""
-    best = [candidate for _, candidate in parts]
-    text = "".join(before + candidate.text for before, candidate in parts)
+def joined(parts: Sequence[tuple[Piece, Candidate]]) -> Candidate:
+    """The translation of a line from those of its parts."""
+    best = [candidate for _, candidate in parts if candidate is not NOTHING]
+    text = "".join(piece.before + candidate.text for piece, candidate in parts if candidate is not NOTHING)
     score = sum(candidate.score for candidate in best) / max(1, len(best))
     words = tuple(itertools.chain.from_iterable(candidate.word_confidences for candidate in best))
     total = sum(len(candidate.word_confidences) * candidate.confidence for candidate in best)
     logs = math.fsum(candidate.log_probability for candidate in best)
-    return Candidate(text, score, logs, confidence=total / max(1, len(words)), word_confidences=words)
+    sure = total / max(1, len(words))
+    return Candidate(text, score, logs, confidence=sure, word_confidences=words, alignment=_joined_alignment(parts))
+
+
+def _joined_alignment(parts: Sequence[tuple[Piece, Candidate]]) -> tuple[Link, ...] | None:
+    """Words count on from part to part."""
+    found: list[Link] = []
+    source = target = 0
+    for piece, candidate in parts:
+        if candidate.alignment is None:
+            return None
+        found += [(source + s, target + t) for s, t in candidate.alignment]
+        source, target = source + len(piece.text.split()), target + len(candidate.text.split())
+    return tuple(found)
 
 
 @dataclass(frozen=True)

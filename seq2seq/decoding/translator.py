@@ -17,6 +17,8 @@ from seq2seq.decoding.coverage import CoveragePenalty, CoverageScorer
 from seq2seq.decoding.diverse import diverse_beam_search
 from seq2seq.decoding.forced import force
 from seq2seq.decoding.glossary import Terms
+from seq2seq.decoding.keep import Keeper, put_back
+from seq2seq.decoding.markup import Layout, placed
 from seq2seq.decoding.mbr import rerank
 from seq2seq.decoding.paragraphs import Piece, pieces
 from seq2seq.decoding.processors import MinLength, NoRepeatedNgram, Processor, RepetitionPenalty
@@ -25,7 +27,7 @@ from seq2seq.decoding.required import Phrases, RequiredPhrases
 from seq2seq.decoding.scorer import Scorer
 from seq2seq.decoding.search import Hypothesis, beam_search, search_all
 from seq2seq.decoding.translation import NOTHING, Candidate, Translation, joined
-from seq2seq.decoding.words import Link, links, word_places, word_probabilities
+from seq2seq.decoding.words import by_words, links, word_places, word_probabilities
 from seq2seq.errors import UserError
 from seq2seq.languages import has_spaces
 
@@ -72,6 +74,11 @@ class Translator:
         self.scorer: Scorer = CoverageScorer(bundle.scorer) if self.config.coverage_penalty else bundle.scorer
         self.processors = make_processors(self.config, bundle.tgt_tokenizer)
         glossary = self.config.glossary
+        self.keeper = Keeper(self.config.keep, bundle.src_tokenizer)
+        for language in (bundle.config.src, bundle.config.tgt):
+            if self.config.keep and not has_spaces(language):
+                raise UserError(f"decoding.keep: {language} puts no spaces between words, by which things are put "
+                                "back in place; remove it")  # fmt: skip
         self.terms = None if glossary is None else Terms(glossary, has_spaces(bundle.config.src))
 
     def translate(
@@ -86,14 +93,14 @@ class Translator:
             UserError: the vocabulary has no tokens for a phrase.
         """
         own = phrases or [()] * len(lines)
-        parts = [self._pieces(line, required) for line, required in zip(lines, own, strict=True)]
+        texts = [self.keeper.without_tags(line) for line in lines]
+        parts = [self._pieces(text, required) for (text, _), required in zip(texts, own, strict=True)]
         flat = list(itertools.chain.from_iterable(parts))
-        found = [self._candidates(h) for h in self._search(flat, n_best)]
-        looks = iter(self._looks(flat, found)) if self.align else itertools.repeat(None)
-        each = zip(flat, found, looks, strict=False)
+        found = [self._candidates(h)[:n_best] for h in self._search(flat, n_best)]
+        each = iter(zip(flat, self._aligned(flat, found), strict=True))
         return [
-            self._join(line, list(itertools.islice(each, len(of_line))), n_best)
-            for line, of_line in zip(lines, parts, strict=True)
+            self._join(line, layout, list(itertools.islice(each, len(of_line))))
+            for line, (_, layout), of_line in zip(lines, texts, parts, strict=True)
         ]
 
     def _search(self, pieces: list[Piece], n_best: int) -> list[list[Hypothesis]]:
@@ -126,6 +133,7 @@ class Translator:
         config = self.bundle.config
         blank = " " if has_spaces(config.tgt) else ""
         found = pieces(line, self.bundle.src_tokenizer, self.config.split, config.max_length or 1000, blank)
+        found = [self.keeper.shown(piece) for piece in found] if self.config.keep else found
         wanted = [*self.config.require, *phrases]
         if found and wanted:
             if self.config.sampling is not None:
@@ -158,49 +166,39 @@ class Translator:
             )
         return self._ranked(found)
 
-    def _looks(self, pieces: list[Piece], found: list[list[Candidate]]) -> list[np.ndarray | None]:
-        """Of each piece the attention over its source as its best translation is written."""
-        targets = [[*candidates[0].tokens, EOS] if candidates else [EOS] for candidates in found]
-        forced = force(self.scorer, [piece.tokens for piece in pieces], targets, self.batch_size)
-        return [one.attention for one in forced]
+    def _aligned(self, pieces: list[Piece], found: list[list[Candidate]]) -> list[list[Candidate]]:
+        """The best candidates, or where something is kept all of them, with alignment, attention and what is kept."""
+        wanted = None if self.config.keep else 1 if self.align else 0
+        chosen = [(i, one) for i, candidates in enumerate(found) for one in candidates[:wanted]]
+        sources, targets = [pieces[i].tokens for i, _ in chosen], [[*one.tokens, EOS] for _, one in chosen]
+        aligned: list[list[Candidate]] = [[] for _ in found]
+        for (i, one), forced in zip(chosen, force(self.scorer, sources, targets, self.batch_size), strict=True):
+            aligned[i].append(one if forced.attention is None else self._looked(pieces[i], one, forced.attention))
+            if forced.attention is None and self.config.keep:
+                raise UserError("decoding.keep: this model has no attention to put things back in place by; remove it")
+        return [[*first, *candidates[len(first) :]] for first, candidates in zip(aligned, found, strict=True)]
 
-    def _join(
-        self, line: str, parts: list[tuple[Piece, list[Candidate], np.ndarray | None]], n_best: int
-    ) -> Translation:
-        if not parts:
-            return Translation(line, [NOTHING], 0, alignment=[] if self.align else None)
-        unknown, alignment = self.bundle.src_tokenizer.unknown(line), self._alignment(parts)
-        if len(parts) == 1:
-            ((_, candidates, look),) = parts
-            best, missing = candidates[:n_best] or [NOTHING], self._missing(parts)
-            return Translation(line, best, 1, unknown, missing, alignment, look)
-        whole = joined([(piece.before, candidates[0]) for piece, candidates, _ in parts if candidates])
-        return Translation(line, [whole], len(parts), unknown, self._missing(parts), alignment)
+    def _looked(self, piece: Piece, one: Candidate, look: np.ndarray) -> Candidate:
+        places: Sequence[int] = piece.places or self.bundle.src_tokenizer.words([piece.text])[0]
+        if len(places) != len(piece.tokens) - 1:  # a word cut in two is read otherwise
+            places = ()
+        attention = by_words(look, places, word_places(self.bundle.tgt_tokenizer, one.tokens))
+        one = replace(one, alignment=tuple(links(attention)), attention=look)
+        return put_back(one, self.keeper.items(piece.text), attention)
 
-    def _missing(self, parts: list[tuple[Piece, list[Candidate], np.ndarray | None]]) -> list[str]:
+    def _join(self, line: str, layout: Layout | None, parts: list[tuple[Piece, list[Candidate]]]) -> Translation:
+        firsts = [(piece, candidates[0] if candidates else NOTHING) for piece, candidates in parts]
+        best = (parts[0][1] if len(parts) == 1 else [joined(firsts)] if parts else []) or [NOTHING]
+        if layout is not None:
+            best = [replace(one, text=placed(layout, one.text.split(), one.alignment or ()).strip()) for one in best]
+        links, look = (best[0].alignment, best[0].attention) if self.align else (None, None)
+        unknown, alignment = self.bundle.src_tokenizer.unknown(line), None if links is None else list(links)
+        return Translation(line, best, len(parts), unknown, self._missing(parts), alignment, look)
+
+    def _missing(self, parts: list[tuple[Piece, list[Candidate]]]) -> list[str]:
         """Required phrases that a part's best translation does not hold."""
-        each = ((self._phrases(piece.require), candidates) for piece, candidates, _ in parts)
+        each = ((self._phrases(piece.require), candidates) for piece, candidates in parts)
         return [text for phrases, found in each if phrases for text in phrases.missing(found[0].text if found else "")]
-
-    def _alignment(self, parts: list[tuple[Piece, list[Candidate], np.ndarray | None]]) -> list[Link] | None:
-        """Of the whole line: words count on from piece to piece."""
-        found: list[Link] = []
-        if not self.align:
-            return None
-        before = (0, 0)
-        for piece, candidates, look in parts:
-            if look is None:
-                return None
-            target = candidates[0].text if candidates else ""
-            places = (
-                self.bundle.src_tokenizer.words([piece.text])[0],
-                word_places(self.bundle.tgt_tokenizer, candidates[0].tokens) if candidates else [],
-            )
-            sizes = len(piece.text.split()), len(target.split())
-            if len(places[0]) == len(piece.tokens) - 1:  # a word cut in two is read anew, and differently
-                found += [(before[0] + s, before[1] + t) for s, t in links(look, *places)]
-            before = (before[0] + sizes[0], before[1] + sizes[1])
-        return found
 
     def _ranked(self, candidates: list[Candidate]) -> list[Candidate]:
         """The different texts, best first."""

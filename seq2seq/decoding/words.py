@@ -37,19 +37,28 @@ def word_probabilities(places: Sequence[int], log_probabilities: Sequence[float]
     return [math.exp(min(0.0, log)) for log in logs]
 
 
-def links(attention: np.ndarray, src_places: Sequence[int], tgt_places: Sequence[int]) -> list[Link]:
-    """For each target word the source word that its tokens looked at most, all together.
+def by_words(attention: np.ndarray, src_places: Sequence[int], tgt_places: Sequence[int]) -> np.ndarray:
+    """The attention of each target word's tokens, all together, to each source word's [tgt_words, src_words].
 
     Args:
         attention: [tgt_len, src_len] with </s>, which is aligned to nothing.
         src_places, tgt_places: which word each token is a piece of, without </s>.
     """
     if not len(src_places) or not len(tgt_places):
-        return []
+        return np.zeros((0, 0))
     by_word = np.zeros((max(tgt_places) + 1, max(src_places) + 1))
     looked = attention[: len(tgt_places), : len(src_places)]
     rows, columns = np.meshgrid(np.array(tgt_places), np.array(src_places), indexing="ij")
     np.add.at(by_word, (rows, columns), looked)
+    return by_word
+
+
+def links(by_word: np.ndarray) -> list[Link]:
+    """For each target word the source word that it looked at most.
+
+    Args:
+        by_word: of `by_words`.
+    """
     return [(int(row.argmax()), target) for target, row in enumerate(by_word) if row.any()]
 
 

@@ -10,35 +10,19 @@ import html
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from seq2seq.decoding.markup import MARKUP, VOID, Layout, Tag, counterparts, placed
 from seq2seq.decoding.translation import Translation
-from seq2seq.decoding.words import Link
 from seq2seq.documents.plain import chosen
 
-_MARKUP = re.compile(
-    r"<!--.*?(?:-->|\Z)|<[!?][^>]*+>"
-    r"|<(?P<close>/?)(?P<name>[A-Za-z][^\s/<>]*+)(?P<rest>(?:[^<>\"']++|\"[^\"]*+\"|'[^']*+'){0,10000}+)>",
-    re.S,
-)
 _INLINE = frozenset(
     "a abbr b bdi bdo big cite code data del dfn em font i img ins kbd label mark q s samp small span strike strong "
     "sub sup time tt u var wbr".split()
 )
 """Elements within a sentence; all others end it."""
-_VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 _VERBATIM = frozenset("script style code pre kbd samp var textarea svg math template".split())
 _NO_TRANSLATION = re.compile(r"""\btranslate\s*=\s*["']?no\b|\bclass\s*=\s*["'][^"']*\bnotranslate\b""", re.I)
-
-
-@dataclass(frozen=True)
-class Tag:
-    """An inline tag within a sentence; a void one is any markup that stands by itself."""
-
-    raw: str
-    name: str = ""
-    kind: str = "void"
-    """open, close or void."""
 
 
 @dataclass
@@ -94,9 +78,9 @@ def _pieces(source: str) -> Iterator[tuple[str | Tag, bool]]:
     """Text and markup in order, and whether it ends a sentence."""
     place, verbatim = 0, ""  # the name of the element that is skipped
     depth = start = 0
-    for match in _MARKUP.finditer(source):
+    for match in MARKUP.finditer(source):
         name, closes = (match["name"] or "").lower(), bool(match["close"])
-        void = name in _VOID or (match["rest"] or "").endswith("/")
+        void = name in VOID or (match["rest"] or "").endswith("/")
         if verbatim:
             if name == verbatim and not void:
                 depth += -1 if closes else 1
@@ -120,7 +104,7 @@ def _pieces(source: str) -> Iterator[tuple[str | Tag, bool]]:
 
 def _nested(parts: list[str | Tag]) -> Iterator[list[str | Tag]]:
     """Cut at tags that lack their counterpart, so that all others are properly nested."""
-    matched = _counterparts(parts)
+    matched = counterparts(parts)
     whole = matched.keys() | set(matched.values())
     lone = [i for i, part in enumerate(parts) if isinstance(part, Tag) and part.kind != "void" and i not in whole]
     if not lone:
@@ -178,102 +162,10 @@ def _translated(sentence: Sentence, translation: Translation, choice: int) -> st
     """A sentence's translation as HTML."""
     if all(isinstance(part, str) for part in sentence.parts):
         return _escape(chosen(translation, choice))
-    return _placed(Layout.of(sentence.parts), translation.text.split(), translation.alignment or [])
+    return placed(
+        Layout.of(sentence.parts, html.unescape), translation.text.split(), translation.alignment or [], _escape
+    )
 
 
 def _escape(text: str) -> str:
     return html.escape(text, quote=False)
-
-
-@dataclass(frozen=True, eq=False)
-class Element:
-    """An inline element: its tags as written."""
-
-    opening: str
-    closing: str
-
-
-@dataclass
-class Layout:
-    """Where inline elements stand among a sentence's words."""
-
-    stacks: list[tuple[Element, ...]] = field(default_factory=list)
-    """Of each word, the elements it stands in, outermost first."""
-    standing: dict[int, str] = field(default_factory=dict)
-    """What stands by itself before a word, by the word's place."""
-    elements: list[Element] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, parts: Sequence[str | Tag]) -> Layout:
-        """Of text and tags in turn; each with its counterpart."""
-        found = cls()
-        closings = _counterparts(parts)
-        closed = set(closings.values())
-        opened: list[tuple[Element, int, int]] = []  # with the words and the markup before it
-        within = False  # a word
-        for i, part in enumerate(parts):
-            place, standing = len(found.stacks), found.standing.get(len(found.stacks), "")
-            if isinstance(part, str):
-                within = found._read(html.unescape(part), tuple(element for element, _, _ in opened), within)
-            elif i in closings:
-                element = Element(part.raw, _raw([parts[closings[i]]]))
-                opened.append((element, place, len(standing)))
-            elif i in closed:
-                element, words, mark = opened.pop()
-                if words < place or (place and element in found.stacks[-1]):
-                    found.elements.append(element)
-                else:  # an icon, a link around a picture
-                    inner = element.opening + standing[mark:] + element.closing
-                    found.standing[place] = standing[:mark] + inner
-            else:
-                found.standing[place] = standing + part.raw
-        return found
-
-    def _read(self, text: str, stack: tuple[Element, ...], within: bool) -> bool:
-        """Take note of a text's words; returns whether its last goes on."""
-        if not text:
-            return within
-        words, place = text.split(), len(self.stacks)
-        if place in self.standing and text[0].isspace():
-            self.standing[place] += " "
-        if words and within and not text[0].isspace():
-            self.stacks[-1] = max(self.stacks[-1], stack, key=len)
-            words = words[1:]
-        self.stacks += [stack] * len(words)
-        return not text[-1].isspace()
-
-
-def _counterparts(parts: Sequence[str | Tag]) -> dict[int, int]:
-    """Of each opening tag that is closed, where: by places, properly nested."""
-    found: dict[int, int] = {}
-    opened: list[int] = []
-    for i, part in enumerate(parts):
-        if isinstance(part, str) or part.kind == "void":
-            continue
-        if part.kind == "open":
-            opened.append(i)
-            continue
-        match = next((j for j in reversed(opened) if parts[j].name == part.name), None)  # type: ignore[union-attr]
-        if match is not None:
-            found[match] = i
-            del opened[opened.index(match) :]
-    return found
-
-
-def _placed(layout: Layout, words: Sequence[str], alignment: Sequence[Link]) -> str:
-    """Translated words, in the elements of the source words that they are aligned to."""
-    sources = {target: source for source, target in alignment if source < len(layout.stacks)}
-    standing = dict(layout.standing)
-    written, stack, used = "", tuple[Element, ...](), set[Element]()
-    for place, word in enumerate(words):
-        source = sources.get(place)
-        wanted = stack if source is None else layout.stacks[source]
-        kept = next((i for i, (a, b) in enumerate(zip(stack, wanted, strict=False)) if a is not b), None)
-        kept = min(len(stack), len(wanted)) if kept is None else kept
-        written += "".join(element.closing for element in reversed(stack[kept:])) + (" " if place else "")
-        written += "" if source is None else standing.pop(source, "")
-        written += "".join(element.opening for element in wanted[kept:]) + _escape(word)
-        stack, used = wanted, used | set(wanted)
-    written += "".join(element.closing for element in reversed(stack))
-    written += "".join(element.opening + element.closing for element in layout.elements if element not in used)
-    return written + "".join(" " + standing[place].rstrip() for place in sorted(standing))

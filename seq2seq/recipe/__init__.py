@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from seq2seq.languages import has_spaces
 from seq2seq.recipe.attention import (
     AnyAttention,
     BahdanauAttentionConfig,
@@ -176,6 +177,13 @@ class Recipe(Config):
         if (kind := self.model.decoder.attention.kind) in ("none", "last_state"):
             why = f"with attention {kind}, which looks at no words; use another, or remove it"
             yield from self.without_effect("decoding.coverage_penalty", why)
+            yield from self.without_effect("decoding.keep", why)
+
+    @rule
+    def _has_words_to_keep(self) -> Faults:
+        for language in (self.data.src, self.data.tgt):
+            if self.decoding.keep and not has_spaces(language):
+                yield "decoding.keep", f"{language} puts no spaces between words; remove it"
 
     @rule
     def _has_test_sets_to_score(self) -> Faults:

@@ -129,6 +129,15 @@ class DecodingConfig(Config):
                 if not phrase.strip():
                     yield f"{key}.{i}", "is blank; name a word, or remove it"
 
+    keep: list[Literal["placeholders", "urls", "emails", "numbers", "tags", "unknown"]] = []
+    """What translations hold as the source has it, put in place by attention (Luong et al. 2015, Jean et al. 2015):
+    `{name}`, `%s`; addresses; numbers in digits; XML and HTML tags; words that the model has no tokens for."""
+
+    @rule
+    def _keeps_each_once(self) -> Faults:
+        if len(set(self.keep)) < len(self.keep):
+            yield "keep", "one of them is there twice; remove it"
+
     sampling: SamplingConfig | None = None
     """Draw translations by chance, `--n-best` of them; null: search for the best."""
 

@@ -17,7 +17,14 @@ from seq2seq.runtime.scorer import OnnxScorer
 
 FORMAT = "seq2seq-onnx-1"
 CONFIG_BYTES = 1 << 25
-LATER: dict[str, Any] = {"split": "long", "coverage_penalty": 0.0, "diversity": None, "require": [], "glossary": None}
+LATER: dict[str, Any] = {
+    "split": "long",
+    "coverage_penalty": 0.0,
+    "diversity": None,
+    "require": [],
+    "glossary": None,
+    "keep": [],
+}
 """Keys of `decoding` that folders of earlier versions lack, with what those did."""
 
 Precision = Literal["fp32", "int8"]

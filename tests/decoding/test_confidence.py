@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from seq2seq import recipe
 from seq2seq.data.tokenizer_training import train_tokenizers
 from seq2seq.decoding.confidence import FILE, Calibration, calibration_error, isotonic, right_words
-from seq2seq.decoding.words import links, pharaoh, word_places, word_probabilities
+from seq2seq.decoding.words import by_words, links, pharaoh, word_places, word_probabilities
 from seq2seq.errors import UserError
 from seq2seq.pipeline import Runner
 from tests.command_line import seq2seq
@@ -66,8 +66,8 @@ def test_each_token_has_its_word(text: str) -> None:
 def test_words_and_links_by_hand() -> None:
     assert word_probabilities([0, 0, 1], np.log([0.5, 0.5, 0.1]).tolist()) == pytest.approx([0.25, 0.1])
     look = np.array([[0.4, 0.3, 0.3, 0.0], [0.0, 0.1, 0.8, 0.1], [0.9, 0.0, 0.0, 0.1], [0, 0, 0, 1]])
-    assert links(look, [0, 1, 1], [0, 0, 1]) == [(1, 0), (0, 1)]
-    assert pharaoh([(1, 0), (0, 1)]) == "0-1 1-0" and links(look, [], []) == []
+    assert links(by_words(look, [0, 1, 1], [0, 0, 1])) == [(1, 0), (0, 1)]
+    assert pharaoh([(1, 0), (0, 1)]) == "0-1 1-0" and links(by_words(look, [], [])) == []
 
 
 def test_a_run_calibrates_and_reports(tmp_path: Path) -> None:
