@@ -66,7 +66,8 @@ class TorchLogits:
         values[..., UNK] = -torch.inf
 
     def top(self, k: int) -> tuple[np.ndarray, np.ndarray]:
-        rows, beam, _ = self.values.shape
+        rows, beam, vocab = self.values.shape
+        k = min(k, vocab)
         best, tokens = top_k(self.values.flatten(0, 1), k)
         best = best.view(rows, beam, k).double() - self.normalizer.unsqueeze(-1)
         return best.cpu().numpy(), tokens.view(rows, beam, k).cpu().numpy()

@@ -127,7 +127,7 @@ class RequiredPhrases:
         if not any(needs):
             return
         assert prefixes.scores is not None
-        best, tokens = logits.top(min(self.beam_size, logits.values.shape[-1]))
+        best, tokens = logits.top(self.beam_size)
         likely = best + prefixes.scores[..., None]
         pairs: list[list[tuple[int, int]]] = []
         for row, phrases in enumerate(needs):

@@ -44,7 +44,11 @@ class Logits(Protocol):
     """log sum exp of the values, as the model gave them [sentences, beam]."""
 
     def top(self, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The k largest values of each hypothesis, less its normalizer, and their tokens [sentences, beam, k]."""
+        """The k largest values of each hypothesis, or all where there are fewer, less its normalizer, and their tokens
+        [sentences, beam, k].
+
+        A search asks for these, and not for `values`, which an exported model keeps to itself until somebody does.
+        """
         ...
 
     def take(self, parents: np.ndarray, tokens: np.ndarray) -> np.ndarray:
@@ -87,10 +91,7 @@ class NumpyLogits:
         values[..., [0, 1, 3]] = -np.inf
 
     def top(self, k: int) -> tuple[np.ndarray, np.ndarray]:
-        tokens = np.argpartition(-self.values, k - 1)[..., :k]
-        best = np.take_along_axis(self.values, tokens, -1)
-        order = np.lexsort((tokens, -best))
-        best, tokens = np.take_along_axis(best, order, -1), np.take_along_axis(tokens, order, -1)
+        best, tokens = top_k(self.values, k)
         return best.astype(np.float64) - self.normalizer[..., None], tokens
 
     def take(self, parents: np.ndarray, tokens: np.ndarray) -> np.ndarray:
@@ -103,6 +104,28 @@ class NumpyLogits:
 
     def copy(self) -> NumpyLogits:
         return NumpyLogits(self.values.copy(), self.normalizer)
+
+
+def top_k(values: np.ndarray, k: int, block: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """The k largest over the last axis, or all where there are fewer, and where they stand.
+
+    In two passes where the axis is long: the k largest are in the k blocks of the largest maxima.
+    """
+    width = values.shape[-1]
+    k, blocks = min(k, width), width // block
+    places = None
+    if blocks >= 4 * k:
+        whole = blocks * block
+        maxima = values[..., :whole].reshape(*values.shape[:-1], blocks, block).max(-1)
+        chosen = np.argpartition(-maxima, k - 1)[..., :k, None] * block + np.arange(block)
+        rest = np.broadcast_to(np.arange(whole, width), (*values.shape[:-1], width - whole))
+        places = np.concatenate([chosen.reshape(*values.shape[:-1], k * block), rest], -1)
+        values = np.take_along_axis(values, places, -1)
+    found = np.argpartition(-values, k - 1)[..., :k]
+    best = np.take_along_axis(values, found, -1)
+    tokens = found if places is None else np.take_along_axis(places, found, -1)
+    order = np.lexsort((tokens, -best))
+    return np.take_along_axis(best, order, -1), np.take_along_axis(tokens, order, -1)
 
 
 def log_sum_exp(values: np.ndarray) -> np.ndarray:

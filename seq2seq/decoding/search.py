@@ -133,9 +133,8 @@ def best_extensions(logits: Logits, given: Logits, going: Open, beam_size: int) 
     Args:
         given: the logits as the scorer gave them.
     """
-    open_, vocab = len(logits.values), logits.values.shape[-1]
-    per_parent = min(beam_size + 1, vocab)  # one of them may end, and no more than a beam go on
-    best, tokens = logits.top(per_parent)
+    best, tokens = logits.top(beam_size + 1)  # one of them may end, and no more than a beam go on
+    open_, _, per_parent = best.shape
     scores = (best + going.scores[..., None]).reshape(open_, -1)
     rows, places = np.arange(open_)[:, None], rank(scores, 2 * beam_size)
     parents, tokens = places // per_parent, tokens.reshape(open_, -1)[rows, places]

@@ -74,6 +74,7 @@ def load_exported(folder: str | Path, precision: str | None = None, threads: int
     config = load_config(path)
     src_tokenizer, tgt_tokenizer = load_tokenizers(path)
     scorer = OnnxScorer(graphs(path, chosen), len(tgt_tokenizer), threads)
+    scorer.expect(config.decoding.beam_size + 1)
     return Exported(config, scorer, src_tokenizer, tgt_tokenizer, Calibration.load(path))
 
 

@@ -60,6 +60,21 @@ def test_torch_is_never_imported(folders: tuple[Path, Path], command: list[str])
     assert "onnxruntime" in imported and not imported & heavy
 
 
+def test_a_search_leaves_all_logits_but_the_best_in_the_graph(folders: tuple[Path, Path]) -> None:
+    code = """if True:
+        import sys
+        from seq2seq.runtime import Translator, load_exported
+        from seq2seq.runtime.scorer import OnnxLogits
+        exported = load_exported(sys.argv[1])
+        exported.config.decoding.min_length.offset = 0  # it changes the first step's logits
+        exported.config.decoding.max_length.offset = 1000  # and the limit the last one's
+        OnnxLogits.values = property()  # cannot be read
+        print(Translator(exported).translate(["one two three", "four"])[0].text)
+        """  # in a process of its own: checks of types read all that a protocol names
+    done = stdin("", "-c", code, str(folders[1]))
+    assert done.returncode == 0 and done.stdout.strip(), done.stderr
+
+
 def test_int8_translates_every_line(folders: tuple[Path, Path]) -> None:
     done = stdin(SOURCE, "-m", "seq2seq.runtime", str(folders[1]), "--precision", "int8")
     assert done.returncode == 0 and len(done.stdout.splitlines()) == len(SOURCE.splitlines())
