@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field, ValidationError
@@ -38,6 +38,7 @@ class BundleConfig(recipe.Config):
     format: int
     seq2seq_version: str
     name: str
+    task: Literal["translation", "language_model"] = "translation"
     src: str
     tgt: str
     max_length: Annotated[int, Field(gt=0, le=1_000_000)] | None
@@ -60,6 +61,10 @@ class Bundle:
     def scorer(self) -> ModelScorer:
         """The model as a search needs it."""
         return ModelScorer(self.model, self.model.output.weight.device)
+
+    def beside(self, path: str) -> Bundle:
+        """Another run's, on the same device."""
+        return load_bundle(path, self.model.output.weight.device)
 
 
 def make_model(config: recipe.ModelConfig, tokenizers: tuple[Tokenizer, Tokenizer]) -> Seq2Seq:

@@ -168,7 +168,8 @@ def _say_results(stage: str, runner: Runner) -> None:
 
     folder = runner.folder
     if stage in ("translate", "evaluate", "report") and not runner.recipe.data.test:
-        print("no test sets: name some in data.test, and they are translated and scored")
+        if runner.recipe.task == "translation":
+            print("no test sets: name some in data.test, and they are translated and scored")
     elif stage == "translate":
         print(f"translations: {folder.translations}")
     elif stage in ("evaluate", "report"):
@@ -177,5 +178,7 @@ def _say_results(stage: str, runner: Runner) -> None:
         print(f"scores:    {folder.scores}")
     if stage == "report":
         print(f"report:    {folder.html}")
-    if stage in ("train", "report"):
+    if stage in ("train", "report") and runner.recipe.task == "language_model":
+        print(f"use it:    seq2seq translate RUN --language-model {folder.root}")
+    elif stage in ("train", "report"):
         print(f"translate: echo '...' | seq2seq translate {folder.root}")

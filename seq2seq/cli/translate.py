@@ -57,6 +57,13 @@ def translate(
             "its translation holds the other."
         ),
     ] = None,
+    language_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN[=WEIGHT]",
+            help="Short for decoding.language_model={run: RUN, weight: WEIGHT}: a language model has a say.",
+        ),
+    ] = None,
     keep: Annotated[
         list[str] | None,
         typer.Option(
@@ -86,7 +93,8 @@ def translate(
             | {"--beam-size": beam_size is not None, "--input": input is not None, "--output": output is not None}
             | {"--alignment": alignment, "--buffer": buffer is not None, "--ensemble": bool(ensemble)}
             | {"--weight": bool(weight), "--precision": precision is not None}
-            | {"--input-format": input_format != "text", "--glossary": glossary is not None, "--keep": bool(keep)},
+            | {"--input-format": input_format != "text", "--glossary": glossary is not None, "--keep": bool(keep)}
+            | {"--language-model": language_model is not None},
             "set decoding.beam_size=N, decoding.glossary=FILE, or name its run folder to translate text",
         )
         run_until("translate", run, settings, False, device, threads)
@@ -116,6 +124,7 @@ def translate(
     models = load_models(names, precision, device, threads)
     loaded = ensemble_of(models, names, weight or []) if ensemble else models[0]
     short = [] if beam_size is None else [f"decoding.beam_size={beam_size}"]
+    short += [] if language_model is None else [f"decoding.language_model={_weighted(language_model)}"]
     short += [] if keep is None else [f"decoding.keep={json.dumps(keep)}"]
     short += [] if glossary is None else [f"decoding.glossary={json.dumps(str(glossary))}"]
     config = configured(loaded.config.decoding, [*short, *(settings or [])])
@@ -130,6 +139,12 @@ def translate(
             for translation in translator.translate(texts, n_best, phrases):
                 write(translation, target)
             target.flush()
+
+
+def _weighted(text: str) -> str:
+    """`RUN=0.3`, or a RUN alone, as YAML."""
+    run, equals, weight = text.rpartition("=")
+    return f"{{run: {json.dumps(run)}, weight: {weight}}}" if equals else f"{{run: {json.dumps(text)}}}"
 
 
 def load_models(names: list[str], precision: str | None, device: str, threads: int | None) -> list[Trained]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,8 @@ class Ensemble:
     src_tokenizer: Tokenizer
     tgt_tokenizer: Tokenizer
     scorer: EnsembleScorer
+    beside: Callable[[str], Trained]
+    """Loads another model as the first one was."""
     confidence: Calibration | None = None
     """None: the members' curves are not those of their mean."""
 
@@ -91,7 +93,7 @@ def ensemble_of(models: Sequence[Trained], names: Sequence[str], weights: Sequen
                 raise UserError(f"--ensemble {name}: its {side[:3]} vocabulary is not that of {names[0]}; "
                                 "train both on the same data with the same tokenizer")  # fmt: skip
     scorer = EnsembleScorer([model.scorer for model in models], weights)
-    return Ensemble(first.config, first.src_tokenizer, first.tgt_tokenizer, scorer)
+    return Ensemble(first.config, first.src_tokenizer, first.tgt_tokenizer, scorer, first.beside)
 
 
 def mean_scores(scores: Sequence[list[list[float]]], shares: Sequence[float]) -> list[list[float]]:

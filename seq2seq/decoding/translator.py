@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -16,6 +16,7 @@ from seq2seq.decoding.constraints import ExcludedPhrases, ForcedPrefix
 from seq2seq.decoding.coverage import CoveragePenalty, CoverageScorer
 from seq2seq.decoding.diverse import diverse_beam_search
 from seq2seq.decoding.forced import force
+from seq2seq.decoding.fusion import FusionScorer, ShallowFusion
 from seq2seq.decoding.glossary import Terms
 from seq2seq.decoding.keep import Keeper, put_back
 from seq2seq.decoding.markup import Layout, placed
@@ -54,6 +55,10 @@ class Trained(Protocol):
     def scorer(self) -> Scorer: ...
     @property
     def confidence(self) -> Calibration | None: ...
+    @property
+    def beside(self) -> Callable[[str], Trained]:
+        """Loads another run's model as this one was, where it was."""
+        ...
 
 
 class Translator:
@@ -71,7 +76,14 @@ class Translator:
         self.bundle = bundle
         self.config = config or bundle.config.decoding
         self.batch_size, self.align = batch_size, align
-        self.scorer: Scorer = CoverageScorer(bundle.scorer) if self.config.coverage_penalty else bundle.scorer
+        if is_language_model(bundle):
+            raise UserError(f"{bundle.config.name}: a language model, which translates nothing; name the run in a "
+                            "translator's decoding.language_model, or score texts with it: seq2seq score")  # fmt: skip
+        self.scorer: Scorer = bundle.scorer
+        if self.config.language_model is not None:
+            self.scorer = FusionScorer(self.scorer, language_model_of(self.config.language_model.run, bundle))
+        if self.config.coverage_penalty:
+            self.scorer = CoverageScorer(self.scorer)
         self.processors = make_processors(self.config, bundle.tgt_tokenizer)
         glossary = self.config.glossary
         self.keeper = Keeper(self.config.keep, bundle.src_tokenizer)
@@ -221,6 +233,8 @@ def make_processors(config: DecodingConfig, tokenizer: Tokenizer) -> list[Proces
         processors.append(NoRepeatedNgram(config.no_repeat_ngram_size))
     if config.repetition_penalty > 1:
         processors.append(RepetitionPenalty(config.repetition_penalty))
+    if config.language_model is not None:
+        processors.append(ShallowFusion(config.language_model.weight))
     if config.coverage_penalty > 0:
         processors.append(CoveragePenalty(config.coverage_penalty, config.length_penalty))
     if config.exclude:
@@ -236,6 +250,26 @@ def _prefix_tokens(prefix: str, tokenizer: Tokenizer) -> list[int]:
         unknown = ", ".join(map(repr, tokenizer.unknown(prefix)))
         raise UserError(f"decoding.prefix: the model's vocabulary has no token for {unknown}; use other words")
     return tokens
+
+
+def is_language_model(trained: Trained) -> bool:
+    """Whether its recipe had `task: language_model`."""
+    return getattr(trained.config, "task", "translation") == "language_model"  # exported models of old lack the key
+
+
+def language_model_of(run: str, bundle: Trained) -> Scorer:
+    """A run's language model, for a translator.
+
+    Raises:
+        UserError: it is none, or has another target vocabulary.
+    """
+    loaded = bundle.beside(run)
+    if not is_language_model(loaded):
+        raise UserError(f"decoding.language_model: {run} is a translator; name a run with task: language_model")
+    if loaded.tgt_tokenizer.pieces != bundle.tgt_tokenizer.pieces:
+        raise UserError(f"decoding.language_model: {run}: its {loaded.config.tgt} vocabulary is not the translator's; "
+                        "train it on the same data with the same tokenizer")  # fmt: skip
+    return loaded.scorer
 
 
 def check_n_best(n_best: int, config: DecodingConfig) -> None:

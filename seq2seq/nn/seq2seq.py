@@ -41,6 +41,10 @@ class Seq2Seq(nn.Module):
             self.output.weight = self.tgt_embedding.weight
         # A tied embedding is small, as an output layer must be; as an input it is scaled up.
         self.embedding_scale = 0.5 * math.sqrt(embedding.size) if tied else 1.0
+        self.sees_source = config.sees_source
+        if not self.sees_source:
+            self.encoder.requires_grad_(False)
+            self.src_embedding.requires_grad_(shared)
         self.word_dropout = embedding.word_dropout
         self.output_dropout = nn.Dropout(config.decoder.dropout)
         self.padding_id = padding_id
@@ -85,7 +89,9 @@ class Seq2Seq(nn.Module):
         return logits
 
     def encode(self, src: Int[Tensor, "batch src_len"], src_lengths: Int[Tensor, " batch"]) -> Memory:
-        """Read the source sentences."""
+        """Read the source sentences; a language model, which sees nothing of them, no more than a token of each."""
+        if not self.sees_source:
+            src, src_lengths = src[:, :1], torch.ones_like(src_lengths)
         memory: Memory = self.encoder(self._embed(self.src_embedding, src), src_lengths, self.decoder.keys)
         return memory
 

@@ -46,6 +46,7 @@ def make_trainer(context: Context) -> Trainer:
         f"{sum(p.numel() for p in model.parameters()):,} weights, {len(pairs):,} pairs, {processes.device}, {precision}"
     )
     metrics = ["bleu", "chrf", *(["ter"] if training.early_stopping.metric == "ter" else [])]
+    metrics = metrics if made.task == "translation" else []
     cost = bleu_cost(tokenizers[1], made.data.tgt)
     weights, dropouts = _pair_weights(made.data, pairs), _bpe_dropouts(training.bpe_dropout, tokenizers)
     return Trainer(

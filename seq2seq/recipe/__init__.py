@@ -6,7 +6,7 @@ whole recipe and never a dictionary. `file.py` reads YAML into these classes.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -74,6 +74,7 @@ from seq2seq.recipe.decoding import (
     DecodingConfig,
     DiversityConfig,
     EvaluationConfig,
+    LanguageModelConfig,
     MaxLengthConfig,
     MbrConfig,
     MinLengthConfig,
@@ -124,6 +125,8 @@ class Recipe(Config):
 
     name: FileName
     """The experiment's name, and its run folder's (runs/NAME)."""
+    task: Literal["translation", "language_model"] = "translation"
+    """A language model learns the target side alone: for `decoding.language_model` of a translator's recipe."""
     output_dir: PathName = ""
     """The run folder, counted from where the command is run. Default: runs/NAME."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
@@ -184,6 +187,26 @@ class Recipe(Config):
         for language in (self.data.src, self.data.tgt):
             if self.decoding.keep and not has_spaces(language):
                 yield "decoding.keep", f"{language} puts no spaces between words; remove it"
+
+    @rule
+    def _sees_what_its_task_needs(self) -> Faults:
+        if self.task == "translation" and not self.model.sees_source:
+            message = "with attention none and bridge zero the decoder never sees the source; use project or copy"
+            yield "model.bridge", message
+        if self.task == "language_model":
+            if self.model.decoder.attention.kind != "none":
+                yield "model.decoder.attention", "a language model sees no source; set it to none"
+            if self.model.bridge != "zero":
+                yield "model.bridge", "a language model sees no source; set it to zero"
+            if self.data.test:
+                yield "data.test", "a language model translates nothing; remove it"
+            if self.training.early_stopping.metric in ("bleu", "chrf", "ter"):
+                message = "scores translations, which a language model does not make; use loss"
+                yield "training.early_stopping.metric", message
+            if self.training.minimum_risk is not None:
+                yield "training.minimum_risk", "compares translations, which a language model does not make; remove it"
+            if self.decoding != DecodingConfig():
+                yield "decoding", "has no effect on a language model; remove it"
 
     @rule
     def _has_test_sets_to_score(self) -> Faults:

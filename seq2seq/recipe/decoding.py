@@ -89,6 +89,16 @@ class MbrConfig(Config):
     """Translations to choose from: the best of the beam, or with sampling so many draws."""
 
 
+class LanguageModelConfig(Config):
+    """Shallow fusion (Gulcehre et al. 2015): a language model has a say in what is written."""
+
+    run: PathName
+    """The run folder of a recipe with `task: language_model` and the same target tokenizer; for an exported model, a
+    folder that was exported of it."""
+    weight: Annotated[float, Field(gt=0, le=10)] = 0.2
+    """What its log-probabilities are multiplied by."""
+
+
 _Phrase = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -128,6 +138,9 @@ class DecodingConfig(Config):
             for i, phrase in enumerate(getattr(self, key)):
                 if not phrase.strip():
                     yield f"{key}.{i}", "is blank; name a word, or remove it"
+
+    language_model: LanguageModelConfig | None = None
+    """That has a say in what is written; null: none."""
 
     keep: list[Literal["placeholders", "urls", "emails", "numbers", "tags", "unknown"]] = []
     """What translations hold as the source has it, put in place by attention (Luong et al. 2015, Jean et al. 2015):

@@ -171,7 +171,11 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     vectors = {side: getattr(embedding, side) for side in ("src_vectors", "tgt_vectors")}
     found = {side: absolute(path) for side, path in vectors.items() if path is not None}
     model = recipe.model.model_copy(update={"embedding": embedding.model_copy(update=found)}) if found else recipe.model
-    glossary = recipe.decoding.glossary
-    located = {"glossary": absolute(glossary)} if isinstance(glossary, str) else {}
-    decoding = recipe.decoding.model_copy(update=located)
+    decoding, located = recipe.decoding, dict[str, Any]()
+    if isinstance(decoding.glossary, str):
+        located["glossary"] = absolute(decoding.glossary)
+    if decoding.language_model is not None:
+        run = absolute(decoding.language_model.run)
+        located["language_model"] = decoding.language_model.model_copy(update={"run": run})
+    decoding = decoding.model_copy(update=located)
     return recipe.model_copy(update={"data": data, "model": model, "decoding": decoding})

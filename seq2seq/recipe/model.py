@@ -229,6 +229,11 @@ class ModelConfig(Config):
     1/sqrt(numbers that go in); null: embeddings normal with deviation 1/sqrt(size), linear layers glorot_uniform."""
 
     @property
+    def sees_source(self) -> bool:
+        """Whether the decoder does: else it is a language model."""
+        return self.decoder.attention.kind != "none" or self.bridge != "zero"
+
+    @property
     def memory_size(self) -> int:
         """Size of each encoder output."""
         if self.encoder.projection is not None:
@@ -251,11 +256,7 @@ class ModelConfig(Config):
             yield "initializer", f"{first.kind} gives tokens that training cannot tell apart; use uniform, or normal"
 
     @rule
-    def _sees_the_source(self) -> Faults:
-        if self.decoder.attention.kind == "none" and self.bridge == "zero":
-            message = "with attention none and bridge zero the decoder never sees the source; use project or copy"
-            yield "bridge", message
-
+    def _sees_all_layers(self) -> Faults:
         unseen = self.encoder.layers == 1 and self.bridge in ("project", "project_backward", "copy")
         if self.decoder.attention.kind == "none" and self.encoder.connections == "dense" and unseen:
             yield "encoder.connections", "has no effect with attention none: the bridge sees the layer's state alone"

@@ -24,6 +24,7 @@ LATER: dict[str, Any] = {
     "require": [],
     "glossary": None,
     "keep": [],
+    "language_model": None,
 }
 """Keys of `decoding` that folders of earlier versions lack, with what those did."""
 
@@ -52,6 +53,12 @@ class Exported:
     src_tokenizer: Tokenizer
     tgt_tokenizer: Tokenizer
     confidence: Calibration | None = None
+    options: tuple[str | None, int | None] = (None, None)
+    """Precision and threads that were asked for."""
+
+    def beside(self, path: str) -> Exported:
+        """Another exported folder's, in the same precision."""
+        return load_exported(path, *self.options)
 
 
 def load_exported(folder: str | Path, precision: str | None = None, threads: int | None = None) -> Exported:
@@ -75,7 +82,7 @@ def load_exported(folder: str | Path, precision: str | None = None, threads: int
     src_tokenizer, tgt_tokenizer = load_tokenizers(path)
     scorer = OnnxScorer(graphs(path, chosen), len(tgt_tokenizer), threads)
     scorer.expect(config.decoding.beam_size + 1)
-    return Exported(config, scorer, src_tokenizer, tgt_tokenizer, Calibration.load(path))
+    return Exported(config, scorer, src_tokenizer, tgt_tokenizer, Calibration.load(path), (precision, threads))
 
 
 def load_config(folder: Path) -> SimpleNamespace:

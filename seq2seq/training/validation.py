@@ -32,7 +32,7 @@ class Validator:
     Args:
         language: of the target, for sacreBLEU's tokenizer.
         tokens: budget of a batch.
-        metrics: sacreBLEU's, of greedy translations.
+        metrics: sacreBLEU's, of greedy translations; none: nothing is translated, as with a language model.
         processes: those that share the work; all of them get the same scores.
     """
 
@@ -59,19 +59,24 @@ class Validator:
         """`loss` (nats a token), `perplexity`, `accuracy` (of tokens, fed the reference's), the metrics,
         and the signs of `evaluation.health`."""
         model.eval()
+        references = self._of_references(model)
+        return {
+            **references,
+            **(self._of_translations(model) if self.metrics else {}),
+            "unknown": self.unknown,
+            "loss_to_chance": references["loss"] / math.log(len(self.tokenizer)),
+            **self._exposure(model),
+        }
+
+    def _of_translations(self, model: Seq2Seq) -> dict[str, float]:
         sources = [ids.tolist() for ids in self.pairs.take(range(len(self.pairs)))[0]]
         scorer, processors = ModelScorer(model, self.device), make_processors(self.greedy, self.tokenizer)
         found = search_all(scorer, self.processes.share(sources), self.greedy, processors, batch_size=64)
         hypotheses = self.processes.gather([self.tokenizer.decode(best[0].tokens) if best else "" for best in found])
         scores = score(hypotheses, self.references, self.metrics, self.language, bootstrap=0)
-        references = self._of_references(model)
         return {
-            **references,
             **{s.metric: s.value for s in scores},
             **text_signs(self.sources, hypotheses, self.references),
-            "unknown": self.unknown,
-            "loss_to_chance": references["loss"] / math.log(len(self.tokenizer)),
-            **self._exposure(model),
         }
 
     @torch.inference_mode()

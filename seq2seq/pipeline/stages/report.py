@@ -110,10 +110,11 @@ def _facts(manifest: Manifest, parameters: int, log: list[dict[str, Any]]) -> li
     stages = manifest.stages
     train, last = stages["train"], log[-1]
     best = [record for record in log if record.get("best")][-1]
+    bleu = f"BLEU {best['bleu']:.2f}, " if "bleu" in best else ""
     facts = [
         ("Weights", f"{parameters:,}"),
         ("Training", f"{last['step']:,} steps, {last['epoch']:.1f} epochs, {last['seconds'] / 60:.1f} minutes"),
-        ("Best model", f"step {best['step']:,}: validation BLEU {best['bleu']:.2f}, loss {best['loss']:.3f}"),
+        ("Best model", f"step {best['step']:,}: validation {bleu}loss {best['loss']:.3f}"),
         ("Whole run", f"{sum(stage.seconds for stage in stages.values()) / 60:.1f} minutes"),
         ("Peak memory", f"{max(stage.peak_memory_mib for stage in stages.values()):,} MiB"),
         ("Machine", train.machine),

@@ -13,6 +13,7 @@ from seq2seq.files import file_hash
 from seq2seq.pipeline.manifest import Inputs
 from seq2seq.pipeline.stage import Context, Stage, flatten
 from seq2seq.recipe import CustomCellConfig, Recipe
+from seq2seq.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from seq2seq.bundle import BundleConfig
@@ -78,6 +79,7 @@ def bundle_config(recipe: Recipe) -> BundleConfig:
         format=bundle.FORMAT,
         seq2seq_version=__version__,
         name=recipe.name,
+        task=recipe.task,
         src=recipe.data.src,
         tgt=recipe.data.tgt,
         max_length=recipe.data.filter.max_length,
@@ -90,4 +92,7 @@ def decoding_inputs(recipe: Recipe) -> Inputs:
     """How translations are searched for, contents of files included."""
     glossary = recipe.decoding.glossary
     hashes = {"decoding.glossary": hash_of(Path(glossary), KEY)} if isinstance(glossary, str) else {}
+    if recipe.decoding.language_model is not None:
+        weights = RunFolder(Path(recipe.decoding.language_model.run)).model / "model.safetensors"
+        hashes["decoding.language_model.run"] = hash_of(weights, "decoding.language_model.run")
     return flatten("decoding", recipe.decoding) | hashes

@@ -50,6 +50,9 @@ class Translate(Stage):
         recipe, folder = context.recipe, context.folder
         write_json(folder.model / "config.json", bundle_config(recipe).model_dump())
         loaded = load_bundle(folder.model, context.processes.device)
+        if recipe.task == "language_model":
+            with new_folder(folder.translations):
+                return [folder.translations]
         update_test_sets(recipe.data, (loaded.src_tokenizer, loaded.tgt_tokenizer), folder.data, say)
         confidence = calibrate(loaded, PreparedPairs(folder.data / "valid.arrow"))
         confidence.save(folder.model)
