@@ -64,6 +64,13 @@ def translate(
             help="Short for decoding.language_model={run: RUN, weight: WEIGHT}: a language model has a say.",
         ),
     ] = None,
+    rescore: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RUN[=WEIGHT]",
+            help="Short for an entry {run: RUN, weight: WEIGHT} of decoding.rescore: it scores the candidates too.",
+        ),
+    ] = None,
     keep: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,7 +101,7 @@ def translate(
             | {"--alignment": alignment, "--buffer": buffer is not None, "--ensemble": bool(ensemble)}
             | {"--weight": bool(weight), "--precision": precision is not None}
             | {"--input-format": input_format != "text", "--glossary": glossary is not None, "--keep": bool(keep)}
-            | {"--language-model": language_model is not None},
+            | {"--language-model": language_model is not None, "--rescore": bool(rescore)},
             "set decoding.beam_size=N, decoding.glossary=FILE, or name its run folder to translate text",
         )
         run_until("translate", run, settings, False, device, threads)
@@ -125,6 +132,7 @@ def translate(
     loaded = ensemble_of(models, names, weight or []) if ensemble else models[0]
     short = [] if beam_size is None else [f"decoding.beam_size={beam_size}"]
     short += [] if language_model is None else [f"decoding.language_model={_weighted(language_model)}"]
+    short += [] if rescore is None else [f"decoding.rescore=[{', '.join(map(_weighted, rescore))}]"]
     short += [] if keep is None else [f"decoding.keep={json.dumps(keep)}"]
     short += [] if glossary is None else [f"decoding.glossary={json.dumps(str(glossary))}"]
     config = configured(loaded.config.decoding, [*short, *(settings or [])])

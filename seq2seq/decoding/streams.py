@@ -113,6 +113,7 @@ def write_jsonl(translation: Translation, stream: BinaryIO) -> None:
         "missing": translation.missing,
         "n_best": [
             {"text": one.text, "score": one.score, "log_probability": one.log_probability, "confidence": one.confidence}
+            | ({"scores": dict(one.scores)} if one.scores else {})
             for one in translation.candidates
         ],
     }

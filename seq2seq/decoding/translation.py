@@ -32,6 +32,8 @@ class Candidate:
     validation data; else the geometric mean of the tokens' probabilities."""
     word_confidences: tuple[float, ...] = ()
     """Of each word of `text.split()`, tags left out: how likely it is right."""
+    scores: tuple[tuple[str, float], ...] = ()
+    """Where other models have scored it too: what the score is the weighted sum of, by name, the search's first."""
     alignment: tuple[Link, ...] | None = None
     """Which words of the source its words come from, tags left out; None: not asked for, or without attention."""
     attention: np.ndarray | None = field(default=None, compare=False, repr=False)

@@ -25,6 +25,7 @@ from seq2seq.decoding.paragraphs import Piece, pieces
 from seq2seq.decoding.processors import MinLength, NoRepeatedNgram, Processor, RepetitionPenalty
 from seq2seq.decoding.random_choice import RandomChoice
 from seq2seq.decoding.required import Phrases, RequiredPhrases
+from seq2seq.decoding.rescore import Rescorer, rescored
 from seq2seq.decoding.scorer import Scorer
 from seq2seq.decoding.search import Hypothesis, beam_search, search_all
 from seq2seq.decoding.translation import NOTHING, Candidate, Translation, joined
@@ -33,9 +34,9 @@ from seq2seq.errors import UserError
 from seq2seq.languages import has_spaces
 
 if TYPE_CHECKING:
-    from seq2seq.recipe import DecodingConfig
+    from seq2seq.recipe import DecodingConfig, RescoreConfig
 else:  # an exported model translates where no pydantic is installed
-    DecodingConfig = Any
+    DecodingConfig = RescoreConfig = Any
 
 
 @runtime_checkable
@@ -84,6 +85,7 @@ class Translator:
             self.scorer = FusionScorer(self.scorer, language_model_of(self.config.language_model.run, bundle))
         if self.config.coverage_penalty:
             self.scorer = CoverageScorer(self.scorer)
+        self.rescorers = [rescorer(each, bundle) for each in self.config.rescore]
         self.processors = make_processors(self.config, bundle.tgt_tokenizer)
         glossary = self.config.glossary
         self.keeper = Keeper(self.config.keep, bundle.src_tokenizer)
@@ -108,7 +110,11 @@ class Translator:
         texts = [self.keeper.without_tags(line) for line in lines]
         parts = [self._pieces(text, required) for (text, _), required in zip(texts, own, strict=True)]
         flat = list(itertools.chain.from_iterable(parts))
-        found = [self._candidates(h)[:n_best] for h in self._search(flat, n_best)]
+        found = [self._candidates(h) for h in self._search(flat, n_best)]
+        if self.rescorers:
+            sources, penalty = [piece.text for piece in flat], self.config.length_penalty
+            found = rescored(sources, found, self.rescorers, penalty, self.batch_size)
+        found = [candidates[:n_best] for candidates in found]
         each = iter(zip(flat, self._aligned(flat, found), strict=True))
         return [
             self._join(line, layout, list(itertools.islice(each, len(of_line))))
@@ -118,6 +124,8 @@ class Translator:
     def _search(self, pieces: list[Piece], n_best: int) -> list[list[Hypothesis]]:
         if self.config.mbr is not None:
             n_best = max(n_best, self.config.mbr.candidates)
+        if self.config.rescore:
+            n_best = max(n_best, self.config.beam_size)
         needs = [self._phrases(piece.require) for piece in pieces]
         if not any(needs):
             return self._plain([piece.tokens for piece in pieces], n_best, self.processors)
@@ -270,6 +278,12 @@ def language_model_of(run: str, bundle: Trained) -> Scorer:
         raise UserError(f"decoding.language_model: {run}: its {loaded.config.tgt} vocabulary is not the translator's; "
                         "train it on the same data with the same tokenizer")  # fmt: skip
     return loaded.scorer
+
+
+def rescorer(config: RescoreConfig, bundle: Trained) -> Rescorer:
+    """Loads a run that scores a translator's candidates."""
+    loaded = bundle.beside(config.run)
+    return Rescorer(config, loaded, is_language_model(loaded), (bundle.config.src, bundle.config.tgt))
 
 
 def check_n_best(n_best: int, config: DecodingConfig) -> None:

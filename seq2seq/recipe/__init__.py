@@ -79,6 +79,7 @@ from seq2seq.recipe.decoding import (
     MbrConfig,
     MinLengthConfig,
     NoPenaltyConfig,
+    RescoreConfig,
     SamplingConfig,
     WuPenaltyConfig,
 )

@@ -99,6 +99,18 @@ class LanguageModelConfig(Config):
     """What its log-probabilities are multiplied by."""
 
 
+class RescoreConfig(Config):
+    """Another model scores the candidates: a translator of the same direction or of the other one (a noisy channel:
+    Yee et al. 2019), one that writes from right to left (Liu et al. 2016), or a language model."""
+
+    run: PathName
+    """Its run folder; for an exported model, a folder that was exported of it."""
+    weight: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """What its log-probability, normalised for length as the search's, is multiplied by before it is added."""
+    reversed: bool = False
+    """Whether its training's targets had their words in reverse order."""
+
+
 _Phrase = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -141,6 +153,18 @@ class DecodingConfig(Config):
 
     language_model: LanguageModelConfig | None = None
     """That has a say in what is written; null: none."""
+
+    rescore: Annotated[list[RescoreConfig], Field(max_length=20)] = []
+    """Models by whose scores too the search's candidates, as many as the beam holds, are ranked."""
+
+    @rule
+    def _has_candidates_to_score(self) -> Faults:
+        if self.rescore and self.mbr is not None:
+            yield "rescore", "decides with scores, mbr with the candidates' agreement; remove one of them"
+        if self.beam_size == 1 and self.sampling is None:
+            yield from self.without_effect("rescore", "with beam_size 1, which finds one candidate; raise it")
+        if len({each.run for each in self.rescore}) < len(self.rescore):
+            yield "rescore", "a run is there twice; add up the weights"
 
     keep: list[Literal["placeholders", "urls", "emails", "numbers", "tags", "unknown"]] = []
     """What translations hold as the source has it, put in place by attention (Luong et al. 2015, Jean et al. 2015):

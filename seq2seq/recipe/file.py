@@ -177,5 +177,8 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     if decoding.language_model is not None:
         run = absolute(decoding.language_model.run)
         located["language_model"] = decoding.language_model.model_copy(update={"run": run})
+    if decoding.rescore:
+        runs = [each.model_copy(update={"run": absolute(each.run)}) for each in decoding.rescore]
+        located["rescore"] = runs
     decoding = decoding.model_copy(update=located)
     return recipe.model_copy(update={"data": data, "model": model, "decoding": decoding})

@@ -25,6 +25,7 @@ LATER: dict[str, Any] = {
     "glossary": None,
     "keep": [],
     "language_model": None,
+    "rescore": [],
 }
 """Keys of `decoding` that folders of earlier versions lack, with what those did."""
 
@@ -132,4 +133,6 @@ def _within(section: dict[str, Any], key: str, least: float, most: float) -> Non
 
 def as_dict(value: Any) -> Any:
     """A section as it stands in config.json."""
+    if isinstance(value, list):
+        return [as_dict(part) for part in value]
     return {key: as_dict(part) for key, part in vars(value).items()} if isinstance(value, SimpleNamespace) else value

@@ -92,7 +92,9 @@ def decoding_inputs(recipe: Recipe) -> Inputs:
     """How translations are searched for, contents of files included."""
     glossary = recipe.decoding.glossary
     hashes = {"decoding.glossary": hash_of(Path(glossary), KEY)} if isinstance(glossary, str) else {}
+    runs = {f"decoding.rescore.{i}.run": each.run for i, each in enumerate(recipe.decoding.rescore)}
     if recipe.decoding.language_model is not None:
-        weights = RunFolder(Path(recipe.decoding.language_model.run)).model / "model.safetensors"
-        hashes["decoding.language_model.run"] = hash_of(weights, "decoding.language_model.run")
+        runs["decoding.language_model.run"] = recipe.decoding.language_model.run
+    for key, run in runs.items():
+        hashes[key] = hash_of(RunFolder(Path(run)).model / "model.safetensors", key)
     return flatten("decoding", recipe.decoding) | hashes
