@@ -23,6 +23,7 @@ def export(
 ) -> None:
     """Write a trained model as ONNX graphs, which translate without torch."""
     from seq2seq.export.folder import FORMATS, export
+    from seq2seq.runtime.folder import load_config
 
     chosen = formats.split(",")
     if unknown := [name for name in chosen if name not in FORMATS]:
@@ -31,4 +32,7 @@ def export(
         raise UserError(f"{folder}: exists; name a new folder, or add --force to replace it")
     export(run, folder, chosen)
     print(f"exported:  {folder}")
+    if load_config(folder).task == "language_model":
+        print(f"use it:    seq2seq translate EXPORTED --language-model {folder}")
+        return
     print(f"translate: echo '...' | seq2seq translate {folder}  (or without torch: python -m seq2seq.runtime {folder})")

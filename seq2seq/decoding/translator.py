@@ -93,6 +93,7 @@ class Translator:
             if self.config.keep and not has_spaces(language):
                 raise UserError(f"decoding.keep: {language} puts no spaces between words, by which things are put "
                                 "back in place; remove it")  # fmt: skip
+        self._phrases(tuple(self.config.require))  # what cannot be written is said at once
         self.terms = None if glossary is None else Terms(glossary, has_spaces(bundle.config.src))
 
     def translate(

@@ -70,6 +70,8 @@ class Seq2Seq(nn.Module):
             looks: receives the attention's weights [batch, tgt_len, src_len], with their gradient, where there is
                 attention; None: they are not wanted.
         """
+        if not self.sees_source:  # no more of it is read than has to be
+            src, src_lengths = src[:, :1], torch.ones_like(src_lengths)
         with parametrize.cached():  # dropped weights are the same ones at all steps
             memory = self.encode(src, src_lengths)
             memory = memory if sources is None else memory.select(sources)
@@ -89,9 +91,7 @@ class Seq2Seq(nn.Module):
         return logits
 
     def encode(self, src: Int[Tensor, "batch src_len"], src_lengths: Int[Tensor, " batch"]) -> Memory:
-        """Read the source sentences; a language model, which sees nothing of them, no more than a token of each."""
-        if not self.sees_source:
-            src, src_lengths = src[:, :1], torch.ones_like(src_lengths)
+        """Read the source sentences."""
         memory: Memory = self.encoder(self._embed(self.src_embedding, src), src_lengths, self.decoder.keys)
         return memory
 

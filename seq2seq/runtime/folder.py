@@ -58,7 +58,14 @@ class Exported:
     """Precision and threads that were asked for."""
 
     def beside(self, path: str) -> Exported:
-        """Another exported folder's, in the same precision."""
+        """Another exported folder's, in the same precision.
+
+        Raises:
+            UserError: it is none.
+        """
+        if not is_exported(Path(path)):
+            raise UserError(f"{path}: not exported, as the model is that it is to go with; write it to a folder with: "
+                            f"seq2seq export {path} FOLDER, and name that")  # fmt: skip
         return load_exported(path, *self.options)
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pty
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2seq.decoding.streams import lines_of
+from seq2seq.decoding.streams import buffered, lines_of
 from seq2seq.pipeline import Runner
 from tests.command_line import seq2seq
 from tests.toy import ENGLISH, toy_recipe
@@ -148,6 +149,26 @@ def test_a_slow_writer_is_answered_at_once(run: Path) -> None:
     process.stdin.close()
     assert process.stdout.read().count(b"\n") == 1
     assert process.wait() == 0
+
+
+def test_with_a_buffer_lines_wait_for_each_other(run: Path) -> None:
+    process = start(run, "--buffer", "3", "--beam-size", "1")
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(b"one two three\nfour five six\n")
+    process.stdin.flush()
+    assert select.select([process.stdout], [], [], 5)[0] == []  # a line is missing
+    process.stdin.write(b"seven\n\n")
+    process.stdin.flush()
+    answered = [process.stdout.readline() for _ in range(3)]
+    out, _ = process.communicate(b"one two three")
+    assert [*answered, *out.splitlines(keepends=True)] == [*answered, b"\n", answered[0]] and process.returncode == 0
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), max_size=4), max_size=6), st.integers(1, 5))
+def test_buffers_are_full_but_for_the_last(chunks: list[list[str]], count: int) -> None:
+    found = list(buffered(iter(chunks), count))
+    assert [line for part in found for line in part] == [line for chunk in chunks for line in chunk]
+    assert all(len(part) == count for part in found[:-1]) and all(0 < len(part) <= count for part in found)
 
 
 def test_a_reader_that_leaves_is_no_error(run: Path) -> None:
