@@ -22,7 +22,7 @@ from seq2seq.distributed import Processes
 from seq2seq.errors import UserError
 from seq2seq.evaluation import metrics as evaluation
 from seq2seq.evaluation.metrics import DEFAULT_METRICS, Score
-from seq2seq.pipeline import Runner
+from seq2seq.pipeline.seeds import of_seed, runner_of
 from seq2seq.pipeline.stages.evaluate import read_scores
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.file import load_recipe, naming_variables, override_decoding
@@ -52,11 +52,8 @@ def run(
     loaded = load_recipe(recipe, settings)
     processes = Processes.join(set_up(device, threads))
     with naming_variables(recipe):
-        runner = Runner(loaded, force)
-    runner.run(processes=processes)
-    if loaded.export:
-        runner.force = False  # what has just run is up to date
-        runner.run("export", processes)
+        runner = runner_of(loaded, force)
+    runner.run_whole(processes)
     return Run(loaded.output_dir)
 
 
@@ -78,8 +75,17 @@ class Run:
         return load_recipe(self.folder)
 
     @property
+    def seeds(self) -> dict[int, Run]:
+        """By seed, the runs of a recipe that has several; else empty."""
+        recipe = self.recipe
+        return {seed: Run(of_seed(recipe, seed).output_dir) for seed in recipe.seeds or ()}
+
+    @property
     def scores(self) -> dict[str, dict[str, Score]]:
-        """By test set and metric: `run.scores["cldr"]["bleu"].value`."""
+        """By test set and metric: `run.scores["cldr"]["bleu"].value`.
+
+        Over several seeds that is the mean, with `deviation`, `by_seed` and `ensemble` beside it (`SeedsScore`).
+        """
         self._existing(self._paths.scores)
         return {name: {score.metric: score for score in scores} for name, scores in read_scores(self._paths).items()}
 

@@ -143,6 +143,9 @@ def load_config(folder: Path) -> BundleConfig:
     path = folder.parent if folder.name == "model" else folder
     if not (folder / "config.json").exists():
         state = "has no trained model yet; run its recipe first" if path.is_dir() else "no such run folder"
+        runs = sorted(str(one.parent.parent) for one in path.glob("*/model/config.json"))
+        if runs:
+            state = f"holds several runs; name one of them, as {runs[0]}"
         raise UserError(f"{path}: {state} (looked for {folder / 'config.json'})")
     with _raise_if_damaged(folder):
         content = json.loads((folder / "config.json").read_text(encoding="utf-8"))

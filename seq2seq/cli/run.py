@@ -15,7 +15,8 @@ from seq2seq.errors import UserError
 
 if TYPE_CHECKING:
     from seq2seq.evaluation.metrics import Score
-    from seq2seq.pipeline import Runner
+    from seq2seq.pipeline.runner import Runner
+    from seq2seq.pipeline.seeds import SeedsRunner
 
 
 @app.command()
@@ -75,17 +76,25 @@ def report(
 
 @app.command()
 @guarded
-def plan(recipe: RecipeFile, settings: Settings = None) -> None:
+def plan(
+    recipe: RecipeFile,
+    settings: Settings = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
+) -> None:
     """Say which stages would run, and why."""
-    from seq2seq.pipeline import Runner
+    from seq2seq.pipeline.seeds import runner_of
     from seq2seq.recipe.file import load_recipe, naming_variables
 
     with naming_variables(recipe):
-        runner = Runner(load_recipe(recipe, settings or ()))
-    verdicts = runner.plan() + (runner.plan("export")[-1:] if runner.recipe.export else [])
+        runner = runner_of(load_recipe(recipe, settings or ()))
+    verdicts, obstacle = runner.plan_whole(), runner.obstacle()
+    if as_json:
+        print(json.dumps({"stages": [asdict(verdict) for verdict in verdicts], "needs_force": obstacle}, indent=2))
+        return
+    width = max(10, *(len(verdict.stage) for verdict in verdicts))
     for verdict in verdicts:
-        print(f"{verdict.stage:<10} {'runs:' if verdict.reasons else 'fresh'} {'; '.join(verdict.reasons)}".rstrip())
-    obstacle = runner.obstacle()
+        state = "runs:" if verdict.reasons else "fresh"
+        print(f"{verdict.stage:<{width}} {state} {'; '.join(verdict.reasons)}".rstrip())
     if obstacle:
         print(f"needs --force: {obstacle}")
 
@@ -137,16 +146,13 @@ def run_until(
     loaded = load_recipe(recipe, settings or ())
     from seq2seq.device import set_up
     from seq2seq.distributed import Processes
-    from seq2seq.pipeline import Runner
+    from seq2seq.pipeline.seeds import runner_of
     from seq2seq.pipeline.stages.evaluate import read_scores
 
     processes = Processes.join(set_up(device, threads))
     with naming_variables(recipe):
-        runner = Runner(loaded, force)
-    ran = runner.run("report" if stage == "run" else stage, processes)
-    if stage == "run" and loaded.export:
-        runner.force = False  # what has just run is fresh
-        ran = runner.run("export", processes) or ran
+        runner = runner_of(loaded, force)
+    ran = runner.run_whole(processes) if stage == "run" else runner.run(stage, processes)
     if not processes.first:
         return {}
     scores = read_scores(runner.folder) if stage == "evaluate" else {}
@@ -157,13 +163,14 @@ def run_until(
         print(f"nothing to do: all of {loaded.output_dir} is fresh")
     _say_results("report" if stage == "run" else stage, runner)
     if stage == "run" and loaded.export:
-        print(f"exported:  {runner.folder.export}")
+        for one in runner.folders:
+            print(f"exported:  {one.export}")
     return scores
 
 
-def _say_results(stage: str, runner: Runner) -> None:
+def _say_results(stage: str, runner: Runner | SeedsRunner) -> None:
     """The scores, and what the user can do next."""
-    from seq2seq.evaluation.report import print_scores
+    from seq2seq.evaluation.seeds import print_any
     from seq2seq.pipeline.stages.evaluate import read_scores
 
     folder = runner.folder
@@ -171,9 +178,10 @@ def _say_results(stage: str, runner: Runner) -> None:
         if runner.recipe.task == "translation":
             print("no test sets: name some in data.test, and they are translated and scored")
     elif stage == "translate":
-        print(f"translations: {folder.translations}")
+        for one in runner.folders:
+            print(f"translations: {one.translations}")
     elif stage in ("evaluate", "report"):
-        print_scores(read_scores(folder), Console())
+        print_any(read_scores(folder), Console())
     if stage == "evaluate":
         print(f"scores:    {folder.scores}")
     if stage == "report":
@@ -181,4 +189,6 @@ def _say_results(stage: str, runner: Runner) -> None:
     if stage in ("train", "report") and runner.recipe.task == "language_model":
         print(f"use it:    seq2seq translate RUN --language-model {folder.root}")
     elif stage in ("train", "report"):
-        print(f"translate: echo '...' | seq2seq translate {folder.root}")
+        first, *more = (str(one.root) for one in runner.folders)
+        ensemble = "".join(f" --ensemble {one}" for one in more)
+        print(f"translate: echo '...' | seq2seq translate {first}{ensemble}")

@@ -72,22 +72,22 @@ def to_markdown(report: RunReport) -> str:
     """The scores, some sentences and the facts, for a pull request or a diary."""
     parts = [f"# {_cell(report.name)}", f"{language_name(report.src)} → {language_name(report.tgt)}", "## Scores"]
     rows = [(*_score_row(_cell(t.name), s), _cell(s.signature)) for t in report.test_sets for s in t.scores]
-    parts.append(_markdown_table((*SCORE_COLUMNS, "signature"), rows))
+    parts.append(markdown_table((*SCORE_COLUMNS, "signature"), rows))
     for test_set in report.test_sets:
         buckets, unit = buckets_by_length(test_set, report)
         parts += [f"## {_cell(test_set.name)}", f"BLEU by length of the source, in {unit}:"]
         by_length = [(b.span, f"{b.bleu:.2f}", f"{b.count:,}") for b in buckets]
-        parts.append(_markdown_table((unit, "BLEU", "sentences"), by_length))
+        parts.append(markdown_table((unit, "BLEU", "sentences"), by_length))
         chrf = sentence_chrf(test_set.hypotheses, test_set.references)
         texts = test_set.sources, test_set.hypotheses, test_set.references
         for title, sentences in choose_sentences(*texts, chrf, report.tgt):
-            parts += [f"{title}:", _fenced("\n\n".join(map(_example, sentences[:3])), "text")]
+            parts += [f"{title}:", fenced("\n\n".join(map(_example, sentences[:3])), "text")]
     if report.facts:
-        parts += ["## Run", _markdown_table(("", ""), [(_cell(k), _cell(v)) for k, v in report.facts])]
+        parts += ["## Run", markdown_table(("", ""), [(_cell(k), _cell(v)) for k, v in report.facts])]
     for table in audit_tables(report.audit, language_name(report.src), language_name(report.tgt)):
         rows = [tuple(map(_cell, row)) for row in table.rows]
-        parts += [f"## Data: {_cell(table.title)}", _markdown_table(table.head, rows)]
-    parts += ["## Recipe", _fenced(report.recipe.strip("\n"), "yaml")]
+        parts += [f"## Data: {_cell(table.title)}", markdown_table(table.head, rows)]
+    parts += ["## Recipe", fenced(report.recipe.strip("\n"), "yaml")]
     return writable("\n\n".join(parts) + "\n")
 
 
@@ -129,7 +129,7 @@ def _example(view: SentenceView) -> str:
     return f"source      {view.source}\nhypothesis  {hypothesis}\nreference   {reference}\nchrF        {view.chrf:.1f}"
 
 
-def _fenced(text: str, language: str) -> str:
+def fenced(text: str, language: str) -> str:
     """A block of code, where nothing is markup; its fence is longer than any row of backticks in it."""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence}{language}\n{text}\n{fence}"
@@ -140,6 +140,6 @@ def _cell(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>&|#!])", r"\\\1", re.sub(r"[\r\n]+", " ", text))
 
 
-def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +12,7 @@ from seq2seq.console import say
 from seq2seq.errors import UserError
 from seq2seq.files import remove_folder, write_text
 from seq2seq.pipeline import continuation
+from seq2seq.pipeline.lock import alone
 from seq2seq.pipeline.manifest import Finished, Inputs, Manifest, digest, size
 from seq2seq.pipeline.stage import Context, Stage
 from seq2seq.pipeline.stages import STAGES
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
 NAMES = tuple(stage.name for stage in STAGES)
 NEW = "has not run yet"
+SEEDS = "seeds"
+"""What a manifest calls the mean and the ensemble of several seeds' runs, which lie in folders below."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,15 @@ class Runner:
         self.manifest = self._read_manifest()
         self.inputs = inputs_of(recipe)
 
+    @property
+    def folders(self) -> list[RunFolder]:
+        """Those that hold a model."""
+        return [self.folder]
+
+    def plan_whole(self) -> list[Verdict]:
+        """Each stage that the recipe asks for."""
+        return self.plan() + (self.plan("export")[-1:] if self.recipe.export is not None else [])
+
     def plan(self, until: str = "report") -> list[Verdict]:
         """Each stage that `until` needs, and itself, in order."""
         verdicts: list[Verdict] = []
@@ -74,14 +84,14 @@ class Runner:
         if not context.processes.first:
             return _help(until, context)
         ran = False
-        with self.alone():
+        with alone(self.folder.root):
             obstacle = self.obstacle()
             if obstacle:
                 raise UserError(obstacle)
             for stage in needed(until):
                 reasons = self.plan(stage.name)[-1].reasons
                 if reasons and not ran:
-                    self._start()
+                    self.start()
                 if stage.distributed:
                     context.processes.broadcast(bool(reasons))
                 if reasons:
@@ -90,6 +100,14 @@ class Runner:
                     ran = True
                 else:
                     say(f"[{stage.name}] fresh")
+        return ran
+
+    def run_whole(self, processes: Processes | None = None) -> bool:
+        """Run all that the recipe asks for, the export too; returns whether anything had to."""
+        ran = self.run(processes=processes)
+        if self.recipe.export is not None:
+            self.force = False  # what has just run is fresh
+            ran = self.run("export", processes) or ran
         return ran
 
     def obstacle(self) -> str | None:
@@ -102,24 +120,7 @@ class Runner:
 
         return Context(self.recipe, self.folder, self.inputs, self.manifest, processes or SINGLE_PROCESS)
 
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep other processes out of this run folder while the block lasts."""
-        root = self.folder.root
-        with contextlib.ExitStack() as stack:
-            try:
-                root.mkdir(parents=True, exist_ok=True)
-                lock = stack.enter_context(open(root / ".lock", "w"))
-            except OSError as error:
-                fix = "name a folder that can be made and written to"
-                raise UserError(f"output_dir: {root}: {error.strerror}; {fix}") from None
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"{root}: another seq2seq is at work on this run folder; wait for it") from None
-            yield
-
-    def _start(self) -> None:
+    def start(self) -> None:
         """Note in the folder which recipe it belongs to. A model that is there stays until the new one is whole."""
         if self.force:
             remove_folder(self.folder.checkpoints)
@@ -165,6 +166,8 @@ class Runner:
         new, root, path = Manifest(name=self.recipe.name, stages={}), self.folder.root, self.folder.manifest
         if root.exists() and not root.is_dir():
             raise UserError(f"output_dir: {root} is a file; name a folder")
+        if holds_seeds(root):
+            raise UserError(f"output_dir: {root} holds the runs of several seeds; name another, or remove that folder")
         if self.force:
             return new
         if not path.exists():
@@ -178,6 +181,13 @@ class Runner:
                 "name another output_dir, or add --force to replace that run"
             )
         return manifest
+
+
+def holds_seeds(root: Path) -> bool:
+    """Whether a folder is that of a recipe with several seeds."""
+    with contextlib.suppress(OSError, UserError):
+        return Manifest.read(root / "manifest.json").inputs_of(SEEDS) is not None
+    return False
 
 
 def needed(until: str) -> list[Stage]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from seq2seq.errors import UserError
 from seq2seq.evaluation.metrics import METRICS, Score
 from seq2seq.pipeline.manifest import Manifest
+from seq2seq.pipeline.runner import SEEDS
 from seq2seq.pipeline.stages.evaluate import read_scores
 from seq2seq.run_folder import RunFolder
 
@@ -45,7 +46,7 @@ def list_runs(folder: Path, sort: str) -> list[RunLine]:
     for path in sorted(folder.glob("*/manifest.json")):
         run = RunFolder(path.parent)
         stages = list(Manifest.read(path).stages)
-        scores = read_scores(run) if "evaluate" in stages and run.scores.exists() else {}
+        scores = read_scores(run) if {"evaluate", SEEDS} & set(stages) and run.scores.exists() else {}
         stage = stages[-1] if stages else ""
         lines += [RunLine(run.root.name, stage, name, found) for name, found in scores.items()] or [
             RunLine(run.root.name, stage, "", [])

@@ -132,6 +132,9 @@ class Recipe(Config):
     """The run folder, counted from where the command is run. Default: runs/NAME."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     """The random seed of the training: first weights, order of the data, dropout, sampling."""
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=2, max_length=100)] | None = None
+    """Instead of `seed`: train once with each (folders seed-N in the run folder, one preparation for all), and report
+    their mean, standard deviation and ensemble."""
     data: DataConfig
     """Where the parallel text comes from, and what is kept of it."""
     tokenizer: AnyTokenizer = BpeTokenizerConfig()
@@ -155,6 +158,16 @@ class Recipe(Config):
         if isinstance(data, dict) and isinstance(data.get("name"), str):
             return {**data, "output_dir": data.get("output_dir") or f"runs/{data['name']}"}
         return data
+
+    @rule
+    def _has_seed_or_seeds(self) -> Faults:
+        if self.seeds is not None:
+            if self.seed != type(self).model_fields["seed"].default:
+                yield "seed", "has no effect beside `seeds`; remove one of them"
+            if len(set(self.seeds)) < len(self.seeds):
+                yield "seeds", "a seed is named twice; name each once"
+            if self.task == "language_model":
+                yield "seeds", "their mean and ensemble are of translations, which a language model does not make"
 
     @rule
     def _has_merges_to_drop(self) -> Faults:

@@ -17,6 +17,7 @@ from seq2seq.bundle import load_bundle
 from seq2seq.errors import UserError
 from seq2seq.files import file_hash
 from seq2seq.pipeline import Runner
+from seq2seq.pipeline.lock import alone
 from seq2seq.pipeline.runner import needed
 from seq2seq.pipeline.stages.evaluate import read_scores
 from seq2seq.recipe import Recipe
@@ -137,7 +138,7 @@ def test_a_folder_of_another_recipe_is_refused(done: Path) -> None:
 
 def test_a_run_folder_in_use_is_refused(done: Path) -> None:
     runner = Runner(load_recipe(done / "recipe.yaml"))
-    with runner.alone(), pytest.raises(UserError, match="another seq2seq is at work"):
+    with alone(runner.folder.root), pytest.raises(UserError, match="another seq2seq is at work"):
         runner.run()
 
 

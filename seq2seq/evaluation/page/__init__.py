@@ -17,6 +17,7 @@ from seq2seq.evaluation.audit import audit_tables, dropped_pairs
 from seq2seq.evaluation.compare import Comparison, verdict
 from seq2seq.evaluation.metrics import METRICS, sentence_chrf
 from seq2seq.evaluation.report import RunReport, TestSetReport, buckets_by_length, writable
+from seq2seq.evaluation.seeds import SeedsReport, validation_chart
 from seq2seq.evaluation.sentences import choose_sentences
 from seq2seq.languages import language_name
 
@@ -48,6 +49,13 @@ def to_html(report: RunReport) -> str:
 def compare_to_html(comparisons: Sequence[Comparison], different: Sequence[tuple[str, list[str]]]) -> str:
     """A comparison as one page."""
     return render("compare.html.j2", comparisons=comparisons, different=different, verdict=verdict)
+
+
+def seeds_to_html(report: SeedsReport) -> str:
+    """The page of a recipe with several seeds."""
+    chart = validation_chart(report.logs)
+    languages = f"{language_name(report.src)} → {language_name(report.tgt)}"
+    return render("seeds.html.j2", report=report, languages=languages, chart=chart and chart.inline())
 
 
 def render(template: str, **content: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seq2seq.data.sources import fingerprints, references_alone
 from seq2seq.files import write_json
@@ -51,11 +51,15 @@ class Evaluate(Stage):
 
 
 def read_scores(folder: RunFolder) -> dict[str, list[Score]]:
-    """The scores of each test set."""
+    """The scores of each test set; where the folder holds several seeds' runs, `SeedsScore`s."""
     from seq2seq.evaluation.metrics import Score
+    from seq2seq.evaluation.seeds import SeedsScore
+
+    def score(entry: dict[str, Any]) -> Score:
+        return SeedsScore(**entry) if "by_seed" in entry else Score(**entry)
 
     stored = json.loads(folder.scores.read_text(encoding="utf-8"))
-    return {name: [Score(**entry) for entry in entries] for name, entries in stored.items()}
+    return {name: [score(entry) for entry in entries] for name, entries in stored.items()}
 
 
 def read_previous(folder: RunFolder) -> dict[str, dict[str, float]]:
