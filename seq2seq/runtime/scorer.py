@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,48 +19,48 @@ SOURCE = ("outputs", "keys", "padding")
 NEVER_WRITTEN = 3
 """Tokens that a step leaves out of the best ones: <pad>, <s>, <unk>."""
 
-Value = Any
-"""An OrtValue: an array where ONNX Runtime has it, copied to numpy when it is asked for."""
-
 
 @dataclass(frozen=True)
 class OnnxState:
     """What a batch's hypotheses carry from step to step."""
 
-    source: Mapping[str, Value]
-    carried: Mapping[str, Value]
-    look: Value | None = None
-    """Where the last step looked."""
-
-    @property
-    def attention(self) -> np.ndarray | None:
-        """Where the last step looked [sentences, beam, src_len]; None: the model has no attention."""
-        return None if self.look is None else np.asarray(self.look.numpy())
+    source: Mapping[str, np.ndarray]
+    carried: Mapping[str, np.ndarray]
+    attention: np.ndarray | None = None
+    """Where the last step looked [sentences, beam, src_len]; None: the model has no attention."""
 
     def select(self, rows: np.ndarray, sentences: np.ndarray | None) -> OnnxState:
         source = self.source
         if sentences is not None:
-            source = {name: _value(part.numpy()[sentences]) for name, part in source.items()}
-        return OnnxState(source, {name: _value(_rows(part.numpy())[rows]) for name, part in self.carried.items()})
+            source = {name: part[sentences] for name, part in source.items()}
+        carried = {name: part.reshape(-1, part.shape[-1])[rows] for name, part in self.carried.items()}
+        return OnnxState(source, carried)
 
 
 class OnnxLogits(NumpyLogits):
-    """Logits that stay in the graph's memory; the best of them are known, unless others ask for all and change them.
+    """The best logits; all of them are computed, in the same step once more, where others ask for them.
 
     Args:
-        whole: all of them.
         best, words: the largest of each hypothesis, and their tokens [sentences, beam, count].
+        whole: computes all of them.
         scorer: is told how many are wanted of the next step.
     """
 
-    def __init__(self, whole: Value, normalizer: np.ndarray, best: np.ndarray, words: np.ndarray, scorer: OnnxScorer):
+    def __init__(
+        self,
+        normalizer: np.ndarray,
+        best: np.ndarray,
+        words: np.ndarray,
+        whole: Callable[[], np.ndarray],
+        scorer: OnnxScorer,
+    ) -> None:
         self._values: np.ndarray | None = None
         self.normalizer, self._whole, self._best, self._words, self._scorer = normalizer, whole, best, words, scorer
 
     @property
     def values(self) -> np.ndarray:
         if self._values is None:
-            self._values = NumpyLogits(self._whole.numpy(), self.normalizer).values
+            self._values = NumpyLogits(self._whole(), self.normalizer).values
         return self._values
 
     @values.setter
@@ -91,7 +91,7 @@ class OnnxScorer:
         self._encoded = [value.name for value in self._encoder.get_outputs()]
         self._needed = [value.name for value in self._step.get_inputs()]
         self._carried = [name for name in self._encoded if name not in SOURCE]
-        self._stepped = ["logits", "normalizer", "best", "words", *(f"next.{name}" for name in self._carried)]
+        self._stepped = ["normalizer", "best", "words", *(f"next.{name}" for name in self._carried)]
         if any(value.name == "attention" for value in self._step.get_outputs()):
             self._stepped.append("attention")
         self._most = max(1, vocab_size - NEVER_WRITTEN)
@@ -107,29 +107,22 @@ class OnnxScorer:
         src = np.full((len(sources), lengths.max()), PAD)
         for row, tokens in zip(src, sources, strict=True):
             row[: len(tokens)] = tokens
-        values = self._encoder.run_with_ort_values(self._encoded, {"src": _value(src), "lengths": _value(lengths)})
-        given = dict(zip(self._encoded, values, strict=True))
+        given = dict(zip(self._encoded, self._encoder.run(None, {"src": src, "lengths": lengths}), strict=True))
         source = {name: value for name, value in given.items() if name in SOURCE}
         return OnnxState(source, {name: given[name] for name in self._carried})
 
     def step(self, tokens: np.ndarray, state: OnnxState) -> tuple[OnnxLogits, OnnxState]:
         """After one more token of every hypothesis [sentences, beam]: the next one's scores, and the next state."""
-        given = {"tokens": _value(tokens), "count": _value(np.array(self._count)), **state.source, **state.carried}
+        given = {"tokens": tokens, "count": np.array(self._count), **state.source, **state.carried}
         inputs = {name: given[name] for name in self._needed}
-        logits, normalizer, best, words, *following = self._step.run_with_ort_values(self._stepped, inputs)
-        scores = OnnxLogits(logits, normalizer.numpy(), best.numpy(), words.numpy(), self)
+        normalizer, best, words, *following = self._step.run(self._stepped, inputs)
         look = following.pop() if self._stepped[-1] == "attention" else None
+        scores = OnnxLogits(normalizer, best, words, lambda: self._whole(inputs), self)
         return scores, OnnxState(state.source, dict(zip(self._carried, following, strict=True)), look)
 
-
-def _rows(part: np.ndarray) -> np.ndarray:
-    return part.reshape(-1, part.shape[-1])
-
-
-def _value(array: np.ndarray) -> Value:
-    from onnxruntime import OrtValue  # noqa: PLC0415 - an extra
-
-    return OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
+    def _whole(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        logits: np.ndarray = self._step.run(["logits"], inputs)[0]
+        return logits
 
 
 def _session(file: Path, threads: int | None) -> Any:
