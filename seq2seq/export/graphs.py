@@ -98,20 +98,54 @@ class StepGraph(nn.Module):
     def forward(
         self, tokens: Tensor, count: int, source: Mapping[str, Tensor], state: Mapping[str, Tensor]
     ) -> tuple[Tensor, ...]:
-        keys = source.get("keys", source["outputs"])
-        memory = Memory(source["outputs"], keys, source["padding"], [])
-        size = self.model.decoder.states
-        parts = [part for name, part in state.items() if name.startswith("layer")]
-        layers = [tuple(parts[i : i + size]) for i in range(0, len(parts), size)]
-        logits, following = self.model.step(
-            tokens, DecoderState(layers, state.get("fed"), state.get("history"), None), memory
-        )
+        output, rest = _advance(self.model, tokens, source, state)
+        logits = self.model.logits(output)
         best, words = torch.topk(logits, count + len(NEVER_WRITTEN), -1)
         never = torch.stack([words == token for token in NEVER_WRITTEN]).any(0)
         best, places = torch.topk(best.masked_fill(never, -torch.inf), count, -1)
-        _, carried = named_parts(memory, following)
-        look = () if following.attention is None else (following.attention.clone(),)
-        normalizer = (
-            logits[..., 0] - torch.log_softmax(logits, -1)[..., 0]
-        )  # as log sum exp, which ONNX Runtime has slow
-        return logits, normalizer, best, words.gather(-1, places), *carried.values(), *look
+        return logits, _log_sum_exp(logits), best, words.gather(-1, places), *rest
+
+
+class ShortStepGraph(nn.Module):
+    """`StepGraph` with an output layer of some words alone.
+
+    Args (of the call):
+        shortlist: the words, without those that are never written [short].
+
+    Returns (of the call):
+        log sum exp of these words' logits, the largest of them and their tokens, and the rest as `StepGraph` does.
+    """
+
+    def __init__(self, model: Seq2Seq) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, tokens: Tensor, count: int, shortlist: Tensor, source: Mapping[str, Tensor], state: Mapping[str, Tensor]
+    ) -> tuple[Tensor, ...]:
+        output, rest = _advance(self.model, tokens, source, state)
+        weight, bias = (part.index_select(0, shortlist) for part in (self.model.output.weight, self.model.output.bias))
+        logits = torch.nn.functional.linear(output, weight, bias)
+        best, places = torch.topk(logits, count, -1)
+        return _log_sum_exp(logits), best, shortlist[places], *rest
+
+
+def _advance(
+    model: Seq2Seq, tokens: Tensor, source: Mapping[str, Tensor], state: Mapping[str, Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """The attentional states; the next state's tensors, and the attention where there is one."""
+    memory = Memory(source["outputs"], source.get("keys", source["outputs"]), source["padding"], [])
+    size = model.decoder.states
+    parts = [part for name, part in state.items() if name.startswith("layer")]
+    layers = [tuple(parts[i : i + size]) for i in range(0, len(parts), size)]
+    output, following = model.advance(
+        tokens, DecoderState(layers, state.get("fed"), state.get("history"), None), memory
+    )
+    _, carried = named_parts(memory, following)
+    look = [] if following.attention is None else [following.attention.clone()]
+    return output, [*carried.values(), *look]
+
+
+def _log_sum_exp(logits: Tensor) -> Tensor:
+    """By log softmax: ONNX Runtime's own is slow."""
+    return logits[..., 0] - torch.log_softmax(logits, -1)[..., 0]

@@ -9,21 +9,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import torch
+from onnx import TensorProto, helper, numpy_helper
 
 from seq2seq.errors import UserError
-from seq2seq.export.graphs import EncoderGraph, StepGraph, exportable, named_parts
+from seq2seq.export.graphs import EncoderGraph, ShortStepGraph, StepGraph, exportable, named_parts
 from seq2seq.nn.seq2seq import Seq2Seq
+from seq2seq.runtime.scorer import Graphs
 
-BATCH, BEAM, SRC_LEN, COUNT = 3, 4, 7, 5
+BATCH, BEAM, SRC_LEN, COUNT, SHORT = 3, 4, 7, 5, 11
 """Sizes of the inputs that a graph is traced with; all different, none of them is kept."""
 
 
-def write_graphs(model: Seq2Seq, files: tuple[Path, Path]) -> None:
-    """Export a model's two graphs in fp32.
+def write_graphs(model: Seq2Seq, files: Graphs, shortlist: bool = False) -> None:
+    """Export a model's graphs in fp32.
 
     Args:
-        files: of the encoder, and of the decoder's step.
+        shortlist: also the step with an output layer of some words alone.
 
     Raises:
         UserError: the exporter cannot write one of them.
@@ -35,27 +39,33 @@ def write_graphs(model: Seq2Seq, files: tuple[Path, Path]) -> None:
         memory = model.encode(src, lengths)
         source, state = named_parts(memory, model.start(memory))
     names = [*source, *state]
-    free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    some = torch.export.Dim.DYNAMIC
     _write(
-        EncoderGraph(model), (src, lengths), (free, {0: torch.export.Dim.DYNAMIC}), ["src", "lengths"], names, files[0]
+        EncoderGraph(model), (src, lengths), ({0: some, 1: some}, {0: some}), ["src", "lengths"], names, files.encoder
     )
     wide = {name: part.expand(-1, BEAM, *part.shape[2:]).contiguous() for name, part in state.items()}
-    following = [f"next.{name}" for name in state]
+    tokens, words = torch.full((BATCH, BEAM), 3), torch.arange(4, 4 + SHORT) % len(model.output.weight)
+    free = {name: _free(name) for name in source}, {name: _free(name) for name in wide}
+    given = ["normalizer", "best", "words", *(f"next.{name}" for name in state)]
+    given += ["attention"] if model.decoder.attention is not None else []
+    first, first_free = (tokens, COUNT), ({0: some, 1: some}, some)
     _write(
         StepGraph(model),
-        (torch.full((BATCH, BEAM), 3), COUNT, source, wide),
-        (free, torch.export.Dim.DYNAMIC, {name: _free(name) for name in source}, {name: _free(name) for name in wide}),
+        (*first, source, wide),
+        (*first_free, *free),
         ["tokens", "count", *names],
-        [
-            "logits",
-            "normalizer",
-            "best",
-            "words",
-            *following,
-            *(["attention"] if model.decoder.attention is not None else []),
-        ],
-        files[1],
+        ["logits", *given],
+        files.step,
     )
+    if shortlist:
+        _write(
+            ShortStepGraph(model),
+            (*first, words, source, wide),
+            (*first_free, {0: some}, *free),
+            ["tokens", "count", "shortlist", *names],
+            given,
+            files.short,
+        )
 
 
 def quantize(fp32: Path, int8: Path) -> None:
@@ -65,6 +75,43 @@ def quantize(fp32: Path, int8: Path) -> None:
 
     with _quiet():
         quantize_dynamic(fp32, int8, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=QuantType.QInt8)
+
+
+def quantize_short(fp32: Path, int8: Path) -> None:
+    """`quantize` of a step whose output layer is of some words: its weight too, which is not a constant there."""
+    quantize(fp32, int8)
+    model = onnx.load(int8)
+    graph = model.graph
+    readers = {name: node for node in graph.node for name in node.input}
+    rows = {node.output[0]: node for node in graph.node if node.op_type == "Gather"}
+    across = next(node for node in graph.node if node.op_type == "Transpose" and node.input[0] in rows)
+    gather = rows[across.input[0]]
+    product = readers[across.output[0]]
+    (stored,) = (one for one in graph.initializer if one.name == gather.input[0])
+    weight = numpy_helper.to_array(stored)
+    scale = np.maximum(np.abs(weight).max(1), 1e-30).astype(np.float32) / 127
+    whole = np.rint(weight / scale[:, None]).astype(np.int8)
+    graph.initializer.extend(
+        [numpy_helper.from_array(whole, "short.weight"), numpy_helper.from_array(scale, "short.steps")]
+    )
+    gather.input[0] = "short.weight"
+    if not any(stored.name in node.input for node in graph.node):  # a small one is shared with a tied embedding
+        graph.initializer.remove(stored)
+    x, y = product.input[0], product.output[0]
+    made = [
+        helper.make_node("DynamicQuantizeLinear", [x], ["short.x", "short.step", "short.zero"]),
+        helper.make_node("MatMulInteger", ["short.x", product.input[1], "short.zero"], ["short.sum"]),
+        helper.make_node("Cast", ["short.sum"], ["short.float"], to=TensorProto.FLOAT),
+        helper.make_node("Gather", ["short.steps", gather.input[1]], ["short.chosen"]),
+        helper.make_node("Mul", ["short.chosen", "short.step"], ["short.both"]),
+        helper.make_node("Mul", ["short.float", "short.both"], [y]),
+    ]
+    at = list(graph.node).index(product)
+    graph.node.remove(product)
+    for place, node in enumerate(made):
+        graph.node.insert(at + place, node)
+    del graph.value_info[:]
+    onnx.save(model, int8)
 
 
 def _free(name: str) -> dict[int, Any]:

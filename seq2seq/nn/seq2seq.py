@@ -103,8 +103,17 @@ class Seq2Seq(nn.Module):
         self, tokens: Int[Tensor, "batch beam"], state: DecoderState, memory: Memory
     ) -> tuple[Float[Tensor, "batch beam tgt_vocab"], DecoderState]:
         """The logits after one more token of every hypothesis, and the next state."""
-        output, state = self.decoder.step(self._embed(self.tgt_embedding, tokens), state, memory)
+        output, state = self.advance(tokens, state, memory)
         return self.logits(output), state
+
+    def advance(
+        self, tokens: Int[Tensor, "batch beam"], state: DecoderState, memory: Memory
+    ) -> tuple[Float[Tensor, "batch beam output"], DecoderState]:
+        """The attentional state after one more token of every hypothesis, and the next state."""
+        advanced: tuple[Tensor, DecoderState] = self.decoder.step(
+            self._embed(self.tgt_embedding, tokens), state, memory
+        )
+        return advanced
 
     def _embed(self, embedding: nn.Embedding, tokens: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time size"]:
         embedded: Tensor = embedding(tokens) * self.embedding_scale

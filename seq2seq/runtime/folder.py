@@ -13,7 +13,8 @@ from seq2seq.decoding.confidence import Calibration
 from seq2seq.errors import UserError
 from seq2seq.files import read_bounded
 from seq2seq.languages import is_code
-from seq2seq.runtime.scorer import OnnxScorer
+from seq2seq.runtime.scorer import Graphs, OnnxScorer
+from seq2seq.runtime.shortlist import Shortlist
 
 FORMAT = "seq2seq-onnx-1"
 CONFIG_BYTES = 1 << 25
@@ -33,15 +34,15 @@ Precision = Literal["fp32", "int8"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
 
 
-def graphs(folder: Path, precision: Precision) -> tuple[Path, Path]:
-    """The files of the encoder and of the decoder's step."""
+def graphs(folder: Path, precision: Precision) -> Graphs:
+    """The files of the graphs."""
     suffix = ".onnx" if precision == "fp32" else ".int8.onnx"
-    return folder / f"encoder{suffix}", folder / f"step{suffix}"
+    return Graphs(*(folder / f"{name}{suffix}" for name in Graphs._fields))
 
 
 def is_exported(path: Path) -> bool:
     """Whether this is a folder that `seq2seq export` has written."""
-    return any(graphs(path, precision)[1].exists() for precision in PRECISIONS)
+    return any(graphs(path, precision).step.exists() for precision in PRECISIONS)
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,14 @@ def load_exported(folder: str | Path, precision: str | None = None, threads: int
     path = Path(folder)
     if precision is not None and precision not in PRECISIONS:
         raise UserError(f"--precision {precision}: must be {' or '.join(PRECISIONS)}")
-    chosen = next((kind for kind in PRECISIONS if precision in (None, kind) and graphs(path, kind)[1].exists()), None)
+    chosen = next((kind for kind in PRECISIONS if precision in (None, kind) and graphs(path, kind).step.exists()), None)
     if chosen is None:
         wanted = f"{path}: no exported model" + (f" in {precision}" if precision else "")
         raise UserError(f"{wanted}; write one with: seq2seq export RUN {path} --formats onnx,onnx-int8")
     config = load_config(path)
     src_tokenizer, tgt_tokenizer = load_tokenizers(path)
-    scorer = OnnxScorer(graphs(path, chosen), len(tgt_tokenizer), threads)
+    shortlist = Shortlist.load(path, len(src_tokenizer), len(tgt_tokenizer))
+    scorer = OnnxScorer(graphs(path, chosen), len(tgt_tokenizer), threads, shortlist)
     scorer.expect(config.decoding.beam_size + 1)
     return Exported(config, scorer, src_tokenizer, tgt_tokenizer, Calibration.load(path), (precision, threads))
 

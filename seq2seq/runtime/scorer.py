@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from seq2seq.data.tokenization import PAD
 from seq2seq.decoding.scorer import NumpyLogits
 from seq2seq.errors import UserError
+from seq2seq.runtime.shortlist import Shortlist
 
 SOURCE = ("outputs", "keys", "padding")
 """Names of what the decoder knows of the source, [batch, ...]; all else that goes from step to step is of a hypothesis,
@@ -26,6 +27,8 @@ class OnnxState:
 
     source: Mapping[str, np.ndarray]
     carried: Mapping[str, np.ndarray]
+    shortlist: np.ndarray | None = None
+    """Words among which steps look for the best; None: all."""
     attention: np.ndarray | None = None
     """Where the last step looked [sentences, beam, src_len]; None: the model has no attention."""
 
@@ -34,7 +37,7 @@ class OnnxState:
         if sentences is not None:
             source = {name: part[sentences] for name, part in source.items()}
         carried = {name: part.reshape(-1, part.shape[-1])[rows] for name, part in self.carried.items()}
-        return OnnxState(source, carried)
+        return OnnxState(source, carried, self.shortlist)
 
 
 class OnnxLogits(NumpyLogits):
@@ -42,7 +45,7 @@ class OnnxLogits(NumpyLogits):
 
     Args:
         best, words: the largest of each hypothesis, and their tokens [sentences, beam, count].
-        whole: computes all of them.
+        whole: computes all of them, and their normalizer.
         scorer: is told how many are wanted of the next step.
     """
 
@@ -51,7 +54,7 @@ class OnnxLogits(NumpyLogits):
         normalizer: np.ndarray,
         best: np.ndarray,
         words: np.ndarray,
-        whole: Callable[[], np.ndarray],
+        whole: Callable[[], tuple[np.ndarray, np.ndarray]],
         scorer: OnnxScorer,
     ) -> None:
         self._values: np.ndarray | None = None
@@ -60,7 +63,8 @@ class OnnxLogits(NumpyLogits):
     @property
     def values(self) -> np.ndarray:
         if self._values is None:
-            self._values = NumpyLogits(self._whole(), self.normalizer).values
+            values, self.normalizer = self._whole()
+            self._values = NumpyLogits(values, self.normalizer).values
         return self._values
 
     @values.setter
@@ -74,20 +78,34 @@ class OnnxLogits(NumpyLogits):
         return self._best[..., :k].astype(np.float64) - self.normalizer[..., None], self._words[..., :k]
 
 
+class Graphs(NamedTuple):
+    """The files of an exported model."""
+
+    encoder: Path
+    step: Path
+    """Of the decoder, which also finds the best extensions."""
+    short: Path
+    """The step with an output layer of some words alone, where there is a shortlist."""
+
+
 class OnnxScorer:
-    """The encoder's graph, and that of one step of the decoder, which also finds the best extensions.
+    """An exported model's graphs.
 
     Args:
-        files: of the two graphs.
         vocab_size: of the target.
         threads: CPU threads; None: all cores.
+        shortlist: chooses the words among which a step looks for the best; None: all. Whoever asks for more than the
+            best gets all.
 
     Raises:
         UserError: ONNX Runtime is not installed, or a file is missing or damaged.
     """
 
-    def __init__(self, files: tuple[Path, Path], vocab_size: int, threads: int | None = None) -> None:
-        self._encoder, self._step = (_session(file, threads) for file in files)
+    def __init__(
+        self, files: Graphs, vocab_size: int, threads: int | None = None, shortlist: Shortlist | None = None
+    ) -> None:
+        self._encoder, self._step = (_session(file, threads) for file in (files.encoder, files.step))
+        self._shortlist, self._short = shortlist, _session(files.short, threads) if shortlist is not None else None
         self._encoded = [value.name for value in self._encoder.get_outputs()]
         self._needed = [value.name for value in self._step.get_inputs()]
         self._carried = [name for name in self._encoded if name not in SOURCE]
@@ -109,20 +127,26 @@ class OnnxScorer:
             row[: len(tokens)] = tokens
         given = dict(zip(self._encoded, self._encoder.run(None, {"src": src, "lengths": lengths}), strict=True))
         source = {name: value for name, value in given.items() if name in SOURCE}
-        return OnnxState(source, {name: given[name] for name in self._carried})
+        shortlist = None if self._shortlist is None else self._shortlist.words(sources)
+        return OnnxState(source, {name: given[name] for name in self._carried}, shortlist)
 
     def step(self, tokens: np.ndarray, state: OnnxState) -> tuple[OnnxLogits, OnnxState]:
         """After one more token of every hypothesis [sentences, beam]: the next one's scores, and the next state."""
         given = {"tokens": tokens, "count": np.array(self._count), **state.source, **state.carried}
         inputs = {name: given[name] for name in self._needed}
-        normalizer, best, words, *following = self._step.run(self._stepped, inputs)
+        if self._short is not None and state.shortlist is not None:
+            some = {"shortlist": state.shortlist, "count": np.array(min(self._count, len(state.shortlist)))}
+            normalizer, best, words, *following = self._short.run(self._stepped, inputs | some)
+        else:
+            normalizer, best, words, *following = self._step.run(self._stepped, inputs)
         look = following.pop() if self._stepped[-1] == "attention" else None
         scores = OnnxLogits(normalizer, best, words, lambda: self._whole(inputs), self)
-        return scores, OnnxState(state.source, dict(zip(self._carried, following, strict=True)), look)
+        carried = dict(zip(self._carried, following, strict=True))
+        return scores, OnnxState(state.source, carried, state.shortlist, look)
 
-    def _whole(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        logits: np.ndarray = self._step.run(["logits"], inputs)[0]
-        return logits
+    def _whole(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        logits, normalizer = self._step.run(["logits", "normalizer"], inputs)
+        return logits, normalizer
 
 
 def _session(file: Path, threads: int | None) -> Any:

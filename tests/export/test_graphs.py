@@ -14,6 +14,7 @@ from seq2seq.data.tokenization import BOS, PAD
 from seq2seq.decoding.model_scorer import ModelScorer
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.recipe import ModelConfig
+from seq2seq.runtime.folder import graphs
 from seq2seq.runtime.scorer import OnnxScorer
 
 pytest.importorskip("onnxscript", reason="needs the extra [onnx]")
@@ -101,7 +102,7 @@ def compare(model: Seq2Seq, folder: Path) -> None:
     """Both over three steps, for batches of other sizes than the traced one; the beam widens after the first step."""
     from seq2seq.export.onnx import write_graphs  # noqa: PLC0415 - an extra
 
-    files = folder / "encoder.onnx", folder / "step.onnx"
+    files = graphs(folder, "fp32")
     write_graphs(model, files)
     exported = OnnxScorer(files, VOCAB, threads=1)
     scorer = ModelScorer(model, torch.device("cpu"))

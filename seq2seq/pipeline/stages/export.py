@@ -28,6 +28,7 @@ class Export(Stage):
 
         folder = context.folder
         assert context.recipe.export is not None
+        pairs = folder.data / "train.arrow" if context.recipe.export.shortlist else None
         write_json(folder.model / "config.json", bundle_config(context.recipe).model_dump())
-        export(folder.model, folder.export, list(context.recipe.export.formats))
+        export(folder.model, folder.export, list(context.recipe.export.formats), pairs)
         return [folder.export]
