@@ -10,6 +10,7 @@ import pytest
 from seq2seq.data.tokenization import BOS, EOS
 from seq2seq.decoding.coverage import CoverageScorer
 from seq2seq.decoding.ensemble import EnsembleScorer
+from seq2seq.decoding.forced import force
 from seq2seq.decoding.fusion import FusionScorer, ShallowFusion
 from seq2seq.decoding.scorer import Scorer
 from seq2seq.decoding.search import GRID, beam_search, search_all
@@ -56,6 +57,10 @@ def test_torch_and_numpy_fuse_alike_in_any_batch() -> None:
     ):
         found = search_all(fused, sources, wide(7, beam_size=4), fusion, 3)
         assert [h[0].tokens for h in found] == [h[0].tokens for h in expected]
+    for source, (best, *_) in zip(sources, expected, strict=True):
+        own, others = (force(s, [t], [[*best.tokens, EOS]])[0] for s, t in ((model, source), (other, [EOS])))
+        total = sum(own.log_probabilities) + 0.5 * sum(others.log_probabilities)
+        assert best.score == pytest.approx(total, abs=2 * GRID)
     plain = search_all(model, sources, wide(7, beam_size=4))
     assert [h[0].score for h in plain] != [h[0].score for h in expected]
 

@@ -13,7 +13,7 @@ from seq2seq.data.tokenization import EOS, Tokenizer
 from seq2seq.data.tokenizer_training import train_tokenizers
 from seq2seq.decoding.diverse import diverse_beam_search
 from seq2seq.decoding.processors import Processor
-from seq2seq.decoding.required import Phrases, RequiredPhrases
+from seq2seq.decoding.required import Phrases, RequiredPhrases, _shared_out
 from seq2seq.decoding.search import Hypothesis, beam_search, search_all
 from seq2seq.decoding.translator import make_processors
 from seq2seq.errors import UserError
@@ -67,6 +67,16 @@ def test_a_narrow_beam_holds_all_phrases_whatever_the_model_thinks(seed: int, te
     for hypothesis in found:
         assert phrases(texts).missing(TOKENIZER.decode(hypothesis.tokens)) == []
     assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
+
+
+def test_the_beam_is_shared_out_among_hypotheses_by_what_they_need() -> None:
+    """Tokens 4, 5, 6 are a, b, c: of two places one is for the best that has written more, however unlikely."""
+    written, scores = [(6, 6), (6, 5), (6, 4), (4, 5), (5, 4)], np.array([-1.0, -2.0, -3.0, -9.0, -8.0])
+    needs = phrases(["a b"])
+    assert [needs.needed(tokens) for tokens in written] == [2, 2, 1, 0, 1]
+    kept = [_shared_out(scores, written, needs, 9, beam) for beam in (1, 2, 3, 4, 5)]
+    assert kept == [[3], [3, 2], [3, 2, 0], [3, 2, 0, 4], [3, 2, 0, 4, 1]]
+    assert _shared_out(scores, written, needs, 4, 5) == [3, 2, 4]  # (of four tokens the last is </s>)
 
 
 def test_other_options_hold_beside_phrases() -> None:
