@@ -71,7 +71,8 @@ def prepare(
         if not cleaner.finish():
             raise _nothing_left(cleaner)
         tokenizers = train_tokenizers(tokenizer, lambda: cleaner.texts(0), lambda: cleaner.texts(1))
-        _save(tokenizers, tokenizer.joint, folder)
+        joint = tokenizers[0] is tokenizers[1]
+        _save(tokenizers, joint, folder)
         progress(f"tokenizer: {' + '.join(f'{len(t):,}' for t in dict.fromkeys(tokenizers))} tokens")
         train = _write_train(cleaner, data, tokenizers, after, folder / "train.arrow", inspections)
         for entry in train["sources"]:
@@ -90,7 +91,7 @@ def prepare(
         "train": train,
         "valid": audits.pop("valid"),
         "test": {name.removeprefix("test-"): value for name, value in audits.items()},
-        "vocabulary": {"joint": tokenizer.joint, "src": len(tokenizers[0]), "tgt": len(tokenizers[1])},
+        "vocabulary": {"joint": joint, "src": len(tokenizers[0]), "tgt": len(tokenizers[1])},
     }
     write_json(folder / "audit.json", audit)
     return audit

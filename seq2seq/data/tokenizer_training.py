@@ -6,16 +6,30 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import tokenizers
 from tokenizers import models, trainers
 
-from seq2seq.data.tokenization import BYTES, SPACE, SPECIAL, UNK, Tokenizer, around, normalizer
+from seq2seq.data.tokenization import (
+    BYTES,
+    JOINT,
+    SPACE,
+    SPECIAL,
+    TGT,
+    UNK,
+    Tokenizer,
+    around,
+    load_tokenizers,
+    normalizer,
+)
 from seq2seq.errors import UserError
 from seq2seq.recipe import (
     AnyTokenizer,
     BpeTokenizerConfig,
     CharTokenizerConfig,
+    LearntTokenizer,
+    RunTokenizerConfig,
     UnigramTokenizerConfig,
     WordTokenizerConfig,
 )
@@ -38,15 +52,31 @@ def train_tokenizers(config: AnyTokenizer, sources: Texts, targets: Texts) -> tu
         sources, targets: give the training text, sentence by sentence, each time they are called.
 
     Raises:
-        UserError: there is no text, or the vocabulary is too small for its characters.
+        UserError: there is no text, or the vocabulary is too small for its characters; the run that is named has no
+            tokenizer.
     """
+    if isinstance(config, RunTokenizerConfig):
+        return load_tokenizers(folder_of(config))
     if config.joint:
         tokenizer = _train(config, lambda: itertools.chain(_sample(sources), _sample(targets)))
         return tokenizer, tokenizer
     return _train(config, lambda: _sample(sources)), _train(config, lambda: _sample(targets))
 
 
-def characters_seen(config: AnyTokenizer, texts: Texts) -> str | None:
+def folder_of(config: RunTokenizerConfig) -> Path:
+    """Where a run's tokenizer files are.
+
+    Raises:
+        UserError: there are none.
+    """
+    run = Path(config.run)
+    for folder in (run, run / "model", run / "data"):
+        if (folder / JOINT).exists() or (folder / TGT).exists():
+            return folder
+    raise UserError(f"tokenizer.run: {run}: no such run folder, or it has no tokenizer yet; run its recipe first")
+
+
+def characters_seen(config: LearntTokenizer, texts: Texts) -> str | None:
     """The different characters of what `train_tokenizers` reads of a side, in order, but for spaces; None for words."""
     if isinstance(config, WordTokenizerConfig):
         return None
@@ -61,7 +91,7 @@ def _sample(texts: Texts) -> Iterator[str]:
     return (text for i, text in enumerate(texts()) if (i + 1) * limit // count > i * limit // count)
 
 
-def _train(config: AnyTokenizer, texts: Texts) -> Tokenizer:
+def _train(config: LearntTokenizer, texts: Texts) -> Tokenizer:
     if not any(text.strip() for text in texts()):
         raise UserError("data.train: the tokenizer has no text to learn from; give training data that holds some")
     form = config.normalization
@@ -152,7 +182,7 @@ def _train_unigram(config: UnigramTokenizerConfig, texts: Texts) -> tokenizers.T
 
 
 def _trained(
-    model: models.Model, config: AnyTokenizer, texts: Texts, trainer: trainers.Trainer
+    model: models.Model, config: LearntTokenizer, texts: Texts, trainer: trainers.Trainer
 ) -> tokenizers.Tokenizer:
     inner = around(model, config.normalization)
     inner.train_from_iterator(texts(), trainer)

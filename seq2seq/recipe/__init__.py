@@ -61,6 +61,8 @@ from seq2seq.recipe.data import (
     FilterConfig,
     HubSourceConfig,
     JsonlSourceConfig,
+    LearntTokenizer,
+    RunTokenizerConfig,
     SourceConfig,
     TokenizerConfig,
     TsvSourceConfig,
@@ -177,7 +179,7 @@ class Recipe(Config):
 
     @rule
     def _has_one_vocabulary(self) -> Faults:
-        if self.model.embedding.tie == "all" and not self.tokenizer.joint:
+        if self.model.embedding.tie == "all" and not getattr(self.tokenizer, "joint", True):
             message = "`all` needs one vocabulary for both languages; set tokenizer.joint to true, or tie: decoder"
             yield "model.embedding.tie", message
 

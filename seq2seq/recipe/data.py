@@ -288,7 +288,15 @@ class CharTokenizerConfig(TokenizerConfig):
     """How often a character must occur to enter the vocabulary."""
 
 
-_Tokenizer = Annotated[
-    BpeTokenizerConfig | UnigramTokenizerConfig | WordTokenizerConfig | CharTokenizerConfig, Field(discriminator="kind")
-]
+class RunTokenizerConfig(Config):
+    """That of another run, whatever text this one has: a language model then goes with the run's translator."""
+
+    kind: Literal["run"]
+    run: PathName
+    """The run folder, or a model folder."""
+
+
+LearntTokenizer = BpeTokenizerConfig | UnigramTokenizerConfig | WordTokenizerConfig | CharTokenizerConfig
+"""Tokenizers that are learnt from the training data."""
+_Tokenizer = Annotated[LearntTokenizer | RunTokenizerConfig, Field(discriminator="kind")]
 AnyTokenizer = Annotated[_Tokenizer, named(_Tokenizer, BpeTokenizerConfig)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.errors import MissingFile, UserError
-from seq2seq.recipe import AnyCell, Config, DecodingConfig, Recipe, StackConfig
+from seq2seq.recipe import AnyCell, Config, DecodingConfig, Recipe, RunTokenizerConfig, StackConfig
 from seq2seq.recipe.errors import checked, dotted
 from seq2seq.recipe.reader import (
     MAX_DEPTH,
@@ -167,6 +167,9 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
             "test": {name: source.located(absolute) for name, source in data.test.items()},
         }
     )
+    tokenizer = recipe.tokenizer
+    if isinstance(tokenizer, RunTokenizerConfig):
+        tokenizer = tokenizer.model_copy(update={"run": absolute(tokenizer.run)})
     embedding = recipe.model.embedding
     vectors = {side: getattr(embedding, side) for side in ("src_vectors", "tgt_vectors")}
     found = {side: absolute(path) for side, path in vectors.items() if path is not None}
@@ -181,4 +184,4 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
         runs = [each.model_copy(update={"run": absolute(each.run)}) for each in decoding.rescore]
         located["rescore"] = runs
     decoding = decoding.model_copy(update=located)
-    return recipe.model_copy(update={"data": data, "model": model, "decoding": decoding})
+    return recipe.model_copy(update={"data": data, "tokenizer": tokenizer, "model": model, "decoding": decoding})

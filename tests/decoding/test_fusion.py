@@ -17,7 +17,7 @@ from seq2seq.decoding.search import GRID, beam_search, search_all
 from tests.command_line import refused, seq2seq
 from tests.decoding.tables import every_text, tables, wide
 from tests.decoding.test_search import scorer, sharp_model
-from tests.toy import write_toy
+from tests.toy import GERMAN, write_toy
 
 LANGUAGE_MODEL = [
     "task=language_model", "model.decoder={cell: lstm, hidden_size: 24, attention: none}", "model.bridge=zero",
@@ -114,6 +114,30 @@ def test_from_a_recipe_to_a_translation(tmp_path: Path) -> None:
     refused(
         seq2seq("translate", runs[0], *files, "--language-model", f"{tmp_path}/chars"), "vocabulary is not the transl"
     )
+
+
+def test_a_language_model_of_other_text_takes_the_translators_tokenizer(tmp_path: Path) -> None:
+    recipe = str(write_toy(tmp_path, train=60))
+    (tmp_path / "mono.de").write_text("".join(f"ein Satz mit null und {word}\n" for word in GERMAN * 5))
+    short = "training.max_epochs=1", "--device", "cpu"
+    assert seq2seq("train", recipe, *short).code == 0
+    mono = [f"data.train={{files: [{tmp_path}/mono.de, {tmp_path}/mono.de]}}", "data.filter.deduplicate=false"]
+    mono += [f"output_dir={tmp_path}/lm", *LANGUAGE_MODEL]
+    taken = f"tokenizer={{kind: run, run: {tmp_path}/run}}"
+    (tmp_path / "in").write_text("one two three\n")
+    files = "--input", f"{tmp_path}/in", "--output", f"{tmp_path}/out", "--force", "--language-model", f"{tmp_path}/lm"
+    assert seq2seq("train", recipe, *mono, *short).code == 0
+    refused(seq2seq("translate", f"{tmp_path}/run", *files), "vocabulary is not the translator's")
+    assert seq2seq("train", recipe, *mono, taken, *short, "--force").code == 0
+    assert seq2seq("translate", f"{tmp_path}/run", *files).code == 0
+    assert "fresh" in seq2seq("plan", recipe, *mono, taken, short[0]).out.lower()
+    refused(
+        seq2seq("plan", recipe, *mono, "tokenizer={kind: run, run: nowhere}"), "tokenizer.run", "run its recipe first"
+    )
+    apart = f"output_dir={tmp_path}/apart", "tokenizer.joint=false"
+    assert seq2seq("train", recipe, *apart, *short).code == 0
+    tied = f"output_dir={tmp_path}/tied", f"tokenizer={{kind: run, run: {tmp_path}/apart}}", "model.embedding.tie=all"
+    refused(seq2seq("train", recipe, *tied, *short), "model.embedding.tie", "needs one vocabulary")
 
 
 def test_what_makes_no_language_model_is_refused(recipe: Path) -> None:

@@ -68,7 +68,7 @@ SETTINGS = [
     ("tokenizer.kind=sentencepiece", "tokenizer.kind: must be one of bpe, unigram, word, char"),
     ("model.encoder.cell={kernel_initializer: {}}", "cell.kernel_initializer: this section needs its `kind`"),
     ("tokenizer=[bpe]", "tokenizer: must be a section of keys"),
-    ("tokenizer=bpee", "tokenizer: must be one of bpe, unigram, word, char, not 'bpee'; did you mean `bpe`?"),
+    ("tokenizer=bpee", "tokenizer: must be one of bpe, unigram, word, char, run, not 'bpee'; did you mean `bpe`?"),
     (
         "model.bridge=final",
         "model.bridge: must be one of project, project_backward, project_mean, copy, zero, not 'final'",

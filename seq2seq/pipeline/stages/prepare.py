@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seq2seq.data.lines import hash_of
 from seq2seq.data.sources import fingerprints
+from seq2seq.data.tokenization import JOINT, SRC, TGT
+from seq2seq.data.tokenizer_training import folder_of
+from seq2seq.errors import UserError
 from seq2seq.files import new_folder
 from seq2seq.pipeline.manifest import Inputs
 from seq2seq.pipeline.stage import Context, Stage, flatten
-from seq2seq.recipe import Recipe
+from seq2seq.recipe import Recipe, RunTokenizerConfig
 
 
 class Prepare(Stage):
@@ -25,9 +29,15 @@ class Prepare(Stage):
         """
         languages = {"data.src": recipe.data.src, "data.tgt": recipe.data.tgt}
         filters = flatten("data.filter", recipe.data.filter)
-        return (
-            filters | flatten("tokenizer", recipe.tokenizer) | languages | fingerprints(recipe.data, "train", "valid")
-        )
+        tokenizer = flatten("tokenizer", recipe.tokenizer)
+        if isinstance(recipe.tokenizer, RunTokenizerConfig):
+            folder = folder_of(recipe.tokenizer)
+            names = [name for name in (JOINT, SRC, TGT) if (folder / name).exists()]
+            if JOINT not in names and recipe.model.embedding.tie == "all":
+                raise UserError("model.embedding.tie: `all` needs one vocabulary for both languages, and tokenizer.run "
+                                "has two; set tie: decoder")  # fmt: skip
+            tokenizer |= {f"tokenizer.run ({name})": hash_of(folder / name, "tokenizer.run") for name in names}
+        return filters | tokenizer | languages | fingerprints(recipe.data, "train", "valid")
 
     def run(self, context: Context) -> list[Path]:
         """Fill the folder `data`."""
