@@ -120,12 +120,17 @@ class _Unfilled(TorchFunctionMode):
 
 def _compare_sizes(config: recipe.ModelConfig, tokenizers: tuple[Tokenizer, Tokenizer], path: Path) -> None:
     """Before any memory is taken: the sizes that config.json asks for against those in the weights' header."""
-    with torch.device("meta"), _Unfilled():
-        described = {name: list(weight.shape) for name, weight in weights_of(make_model(config, tokenizers)).items()}
+    described = shapes_of(config, tokenizers)
     with safe_open(path, "pt") as file:
         stored = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - no mapping
     if described != stored:
         raise ValueError(DIFFERENT)
+
+
+def shapes_of(config: recipe.ModelConfig, tokenizers: tuple[Tokenizer, Tokenizer]) -> dict[str, list[int]]:
+    """Of each weight of a model, which is not made."""
+    with torch.device("meta"), _Unfilled():
+        return {name: list(weight.shape) for name, weight in weights_of(make_model(config, tokenizers)).items()}
 
 
 def count_weights(folder: Path) -> int:

@@ -73,6 +73,17 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Spot:
+    """A point with a short text beside it, a longer one to ask for, and how far its y spreads to either side."""
+
+    text: str
+    label: str
+    x: float
+    y: float
+    spread: float = 0.0
+
+
+@dataclass(frozen=True)
 class Chart:
     """A drawn chart, WIDTH pixels wide."""
 
@@ -173,6 +184,26 @@ def bar_chart(title: str, bars: Sequence[Bar], notes: str = "") -> Chart:
         for key, line, style in (("text", -height - 5, "value"), ("label", 16, "middle"), ("note", 32, "middle faint")):
             if i % every[key] == 0:
                 parts.append(_text(middle, top + PLOT + line, getattr(bar, key), style))
+    return Chart(title, top + PLOT + BOTTOM, Markup("").join(parts))
+
+
+def scatter_chart(title: str, spots: Sequence[Spot], x_label: str) -> Chart:
+    """Points; the axes hold their values and need not begin at zero."""
+    head, top = _head(title, [])
+    xs = [spot.x for spot in spots]
+    ys = [y for spot in spots for y in (spot.y - spot.spread, spot.y + spot.spread)]
+    x, y = Axis(ticks(min(xs), max(xs))), Axis(ticks(min(ys), max(ys)))
+    parts = [head, _grid(y, top), *_x_ticks(x, top), _text(WIDTH - RIGHT, top + PLOT + 34, x_label, "end faint")]
+    for spot in spots:
+        a, b = _x(x, spot.x), top + PLOT * (1 - y.at(spot.y))
+        reach = PLOT * (y.at(spot.y + spot.spread) - y.at(spot.y))
+        parts.append(
+            Markup(
+                '<g><title>{}</title><path class="line c0" d="M{:.1f} {:.1f}v{:.1f}"/>'
+                '<circle class="dot c0" cx="{:.1f}" cy="{:.1f}" r="3.5"/></g>'
+            ).format(f"{spot.label}: {number(spot.x)}, {number(spot.y)}", a, b - reach, 2 * reach, a, b)
+        )
+        parts.append(_text(a - 7 if a > WIDTH / 2 else a + 7, b + 4, spot.text, "end" if a > WIDTH / 2 else ""))
     return Chart(title, top + PLOT + BOTTOM, Markup("").join(parts))
 
 

@@ -4,7 +4,7 @@ Exit codes: 0 done, 2 the user's error, 1 ours, 130 after Ctrl-C. Commands impor
 when they run: torch alone takes a second.
 """
 
-from seq2seq.cli import run, train, translate, serve, score, selftest, export, evaluate, compare, runs, analyze  # noqa: F401, I001  (the help's order)
+from seq2seq.cli import run, sweep, train, translate, serve, score, selftest, export, evaluate, compare, runs, analyze  # noqa: F401, I001  (the help's order)
 from seq2seq.cli.app import app
 
 

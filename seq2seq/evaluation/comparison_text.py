@@ -52,7 +52,7 @@ def to_csv(comparisons: Sequence[Comparison]) -> str:
 def to_latex(comparisons: Sequence[Comparison]) -> str:
     """A booktabs table: the best of each column bold, a dagger at what differs from the first system (p < 0.05)."""
     columns = [(one, metric) for one in comparisons for metric in one.results]
-    head = [f"{_latex(one.name)} {METRICS[metric].label}" for one, metric in columns]
+    head = [f"{escape_latex(one.name)} {METRICS[metric].label}" for one, metric in columns]
     lines = [
         r"\begin{tabular}{l" + "r" * len(columns) + "}",
         r"\toprule",
@@ -60,7 +60,7 @@ def to_latex(comparisons: Sequence[Comparison]) -> str:
         r"\midrule",
     ]
     for i, system in enumerate(comparisons[0].systems):
-        cells = [_latex(system)]
+        cells = [escape_latex(system)]
         for one, metric in columns:
             first, result = one.results[metric][1][0], one.results[metric][1][i]
             value = f"{result.value:.1f}"
@@ -71,7 +71,7 @@ def to_latex(comparisons: Sequence[Comparison]) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", *dict.fromkeys(signatures)]) + "\n"
 
 
-def _latex(text: str) -> str:
+def escape_latex(text: str) -> str:
     """Escaped."""
     text = re.sub(r"\\", r"\\textbackslash ", text)
     return re.sub(r"([&%$#_{}])", r"\\\1", text).replace("~", r"\textasciitilde{}").replace("^", r"\textasciicircum{}")

@@ -19,6 +19,7 @@ from seq2seq.evaluation.metrics import METRICS, sentence_chrf
 from seq2seq.evaluation.report import RunReport, TestSetReport, buckets_by_length, writable
 from seq2seq.evaluation.seeds import SeedsReport, validation_chart
 from seq2seq.evaluation.sentences import choose_sentences
+from seq2seq.evaluation.sweep import SweepReport, sweep_charts, verdicts
 from seq2seq.languages import language_name
 
 MAPS = 6
@@ -56,6 +57,11 @@ def seeds_to_html(report: SeedsReport) -> str:
     chart = validation_chart(report.logs)
     languages = f"{language_name(report.src)} → {language_name(report.tgt)}"
     return render("seeds.html.j2", report=report, languages=languages, chart=chart and chart.inline())
+
+
+def sweep_to_html(report: SweepReport) -> str:
+    """A sweep's comparison as one page."""
+    return render("sweep.html.j2", report=report, charts=sweep_charts(report), verdicts=verdicts(report))
 
 
 def render(template: str, **content: Any) -> str:

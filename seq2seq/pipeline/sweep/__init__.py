@@ -1,0 +1,1 @@
+"""Sweeps: a recipe for every combination of some keys' values, in one folder, compared at the end."""
