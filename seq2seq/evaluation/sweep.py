@@ -175,8 +175,8 @@ def sweep_to_csv(report: SweepReport) -> str:
     for row in report.rows:
         for (name, metric), c in row.cells.items():
             seeds = " ".join(f"{seed}:{value}" for seed, value in c.by_seed.items())
-            facts = [row.label, row.parameters, row.seconds, row.tokens_per_second]
-            writer.writerow([*facts, name, metric, c.value, c.deviation, c.ensemble, c.p_value, seeds, c.signature])
+            numbers = [row.label, row.parameters, row.seconds, row.tokens_per_second]
+            writer.writerow([*numbers, name, metric, c.value, c.deviation, c.ensemble, c.p_value, seeds, c.signature])
     return text.getvalue()
 
 

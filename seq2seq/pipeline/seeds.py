@@ -102,10 +102,11 @@ class SeedsRunner:
             obstacle = self.obstacle()
             if obstacle:
                 raise UserError(obstacle)
-            self._start()
+            self.start()
             for i, (seed, runner) in enumerate(self.runners.items(), start=1):
                 say(f"seed {seed} ({i} of {len(self.folders)}): {runner.folder.root}")
-                share(runner, self.folders)
+                for stage, donor in share(runner, self.folders):
+                    say(f"[{stage}] shared with {donor.root}")
                 ran = runner.run(until, processes) or ran
             if until in ("evaluate", "report") and self._reasons():
                 device = None if processes is None else processes.device
@@ -127,7 +128,8 @@ class SeedsRunner:
         """Why `run` would refuse to begin; None: it would not."""
         return next((found for runner in self.runners.values() if (found := runner.obstacle())), None)
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Note in the folder which recipe it belongs to."""
         self.manifest.begun.setdefault(SEEDS, {})
         self.manifest.write(self.folder.manifest)
         write_text(self.folder.recipe, dump_recipe(self.recipe))

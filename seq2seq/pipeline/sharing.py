@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
-from seq2seq.console import say
 from seq2seq.errors import UserError
 from seq2seq.files import new_folder
 from seq2seq.pipeline.manifest import Finished, Manifest, size
@@ -19,15 +18,19 @@ SHARED = ("prepare", "train")
 """The stages that take long; the second one's inputs hold the first one's."""
 
 
-def share(runner: Runner, donors: Iterable[RunFolder], stages: tuple[str, ...] = SHARED) -> None:
+def share(runner: Runner, donors: Sequence[RunFolder], stages: tuple[str, ...] = SHARED) -> list[tuple[str, RunFolder]]:
     """Let a run have what others have made from the same inputs, and it has not: as hard links, which cost no room.
 
     Files of a run folder are replaced, never written into, so that a link stays what it is; the log alone, which
     grows, is copied. Without hard links on that file system, all are.
+
+    Returns:
+        what was taken over, and from whom.
     """
+    taken: list[tuple[str, RunFolder]] = []
     mine = runner.manifest.stages
     if runner.obstacle() is not None:
-        return
+        return taken
     for stage in stages:
         wanted = runner.inputs[stage]
         if stage in mine and mine[stage].inputs == wanted and _whole(runner.folder, mine[stage]):
@@ -40,10 +43,11 @@ def share(runner: Runner, donors: Iterable[RunFolder], stages: tuple[str, ...] =
                 mine[stage] = finished
                 runner.manifest.begun.pop(stage, None)
                 runner.manifest.write(runner.folder.manifest)
-                say(f"[{stage}] shared with {donor.root}")
+                taken.append((stage, donor))
                 break
         else:
-            return
+            break
+    return taken
 
 
 def _finished(folder: RunFolder, stage: str) -> Finished | None:

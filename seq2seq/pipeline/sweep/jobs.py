@@ -54,27 +54,23 @@ class Workers:
         Raises:
             KeyboardInterrupt: it was asked to stop; every job has saved its work.
         """
-        waiting, running, failed, done = list(jobs), dict[Job, _Started](), dict[str, str](), 0
+        waiting, running, ended, failed = list(jobs), list[_Started](), 0, dict[str, str]()
         with _terminated_like_interrupted():
             try:
                 while waiting or running:
                     while waiting and len(running) < self.count:
-                        job = waiting.pop(0)
-                        running[job] = self._start(job)
+                        running.append(self._start(waiting.pop(0)))
                     time.sleep(POLL)
-                    for job, started in list(running.items()):
-                        code = started.process.poll()
-                        if code is not None:
-                            del running[job]
-                            done += 1
-                            why = started.ended(code)
-                            minutes = (time.monotonic() - started.time) / 60
-                            state = f"failed: {why}" if why else f"done in {minutes:.1f} minutes"
-                            say(f"[{what} {done} of {len(jobs)}] {job.label}: {state}")
-                            if why:
-                                failed[job.label] = f"{why} (see {started.log})"
+                    for one in [one for one in running if one.process.poll() is not None]:
+                        running.remove(one)
+                        ended, why = ended + 1, one.failure()
+                        minutes = (time.monotonic() - one.time) / 60
+                        state = f"failed: {why}" if why else f"done in {minutes:.1f} minutes"
+                        say(f"[{what} {ended} of {len(jobs)}] {one.job.label}: {state}")
+                        if why:
+                            failed[one.job.label] = f"{why} (see {one.log})"
             except BaseException:
-                _stop(list(running.values()))
+                _stop(running)
                 raise
         return failed
 
@@ -93,18 +89,20 @@ class Workers:
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(json.dumps(told) + "\n")
             process.stdin.flush()
-        return _Started(process, process.stdin, log, time.monotonic())
+        return _Started(job, process, process.stdin, log, time.monotonic())
 
 
 @dataclass(frozen=True)
 class _Started:
+    job: Job
     process: subprocess.Popen[str]
     stdin: IO[str]
     log: Path
     time: float
 
-    def ended(self, code: int) -> str:
-        """Why it failed; empty: it has not."""
+    def failure(self) -> str:
+        """Why it failed, once it has ended; empty: it has not."""
+        code = self.process.returncode
         with contextlib.suppress(OSError):
             self.stdin.close()
         if code == 0:

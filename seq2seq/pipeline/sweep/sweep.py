@@ -12,7 +12,7 @@ from seq2seq.files import write_text
 from seq2seq.pipeline.lock import alone
 from seq2seq.pipeline.manifest import Inputs, digest
 from seq2seq.pipeline.runner import Runner
-from seq2seq.pipeline.seeds import of_seed, runner_of
+from seq2seq.pipeline.seeds import SeedsRunner, of_seed, runner_of
 from seq2seq.pipeline.sharing import share
 from seq2seq.pipeline.sweep.grid import FILE, Row, rows_of, write_sweep
 from seq2seq.pipeline.sweep.jobs import Job, Workers
@@ -77,6 +77,9 @@ class Sweep:
         """
         with alone(self.folder):
             write_text(self.folder / FILE, write_sweep(self.config, self.folder))
+            for row in self.rows:
+                if row.recipe.seeds is not None:
+                    SeedsRunner(row.recipe, row.recipe.seeds).start()
             runs = self._runs()
             failed = workers.run(self._leaders(runs, "prepare", until="prepare"), "prepare")
             if self.config.match is not None:
