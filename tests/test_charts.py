@@ -59,3 +59,15 @@ def test_a_figure_is_a_file_of_its_own() -> None:
     root = ElementTree.fromstring(figure)
     assert len([g for g in root.iter("{http://www.w3.org/2000/svg}g") if g.get("transform")]) == 5
     assert "prefers-color-scheme: dark" in figure and "href" not in figure
+
+
+@given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e3, 1e3), st.floats(0, 10)), min_size=1, max_size=20))
+def test_spots_lie_within_their_chart(points: list[tuple[float, float, float]]) -> None:
+    spots = [charts.Spot(str(i), "<row>", *point) for i, point in enumerate(points)]
+    chart = charts.scatter_chart("BLEU", spots, "minutes")
+    svg = ElementTree.fromstring(chart.inline())
+    dots = list(svg.iter("circle"))
+    assert len(dots) == len(points) and "nan" not in chart.content
+    for dot in dots:
+        assert charts.LEFT - 0.1 <= float(dot.get("cx", "nan")) <= charts.WIDTH - charts.RIGHT + 0.1
+        assert 0 <= float(dot.get("cy", "nan")) <= chart.height
