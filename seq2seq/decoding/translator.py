@@ -93,6 +93,8 @@ class Translator:
             if self.config.keep and not has_spaces(language):
                 raise UserError(f"decoding.keep: {language} puts no spaces between words, by which things are put "
                                 "back in place; remove it")  # fmt: skip
+        tokenizer, spaced = bundle.tgt_tokenizer, has_spaces(bundle.config.tgt)
+        self._phrases = functools.lru_cache(1000)(lambda texts: Phrases(texts, tokenizer, spaced) if texts else None)
         self._phrases(tuple(self.config.require))  # what cannot be written is said at once
         self.terms = None if glossary is None else Terms(glossary, has_spaces(bundle.config.src))
 
@@ -164,12 +166,6 @@ class Translator:
         if self.terms is None:
             return found
         return [replace(one, require=(*one.require, *self.terms.required(one.text))) for one in found]
-
-    @functools.lru_cache(1000)  # noqa: B019 - lives as long as the translator
-    def _phrases(self, texts: tuple[str, ...]) -> Phrases | None:
-        if not texts:
-            return None
-        return Phrases(texts, self.bundle.tgt_tokenizer, has_spaces(self.bundle.config.tgt))
 
     def _candidates(self, hypotheses: list[Hypothesis]) -> list[Candidate]:
         """Different texts, best first."""

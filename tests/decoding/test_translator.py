@@ -1,6 +1,8 @@
 """A translator does what `decoding` says: each key reaches the search."""
 
 import functools
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,15 @@ def stored() -> Bundle:
 def translate(*settings: str, n_best: int = 1, lines: list[str] = LINES) -> list[Translation]:
     config = override_decoding(stored().config.decoding, [f"decoding.{setting}" for setting in settings])
     return Translator(stored(), config).translate(lines, n_best)
+
+
+def test_a_translator_leaves_with_its_last_reference() -> None:
+    translator = Translator(stored(), override_decoding(stored().config.decoding, {"require": ["acht"]}))
+    assert "acht" in translator.translate(["one two"])[0].text
+    left = weakref.ref(translator)
+    del translator
+    gc.collect()
+    assert left() is None
 
 
 def test_diversity_makes_the_n_best_differ() -> None:
