@@ -4,12 +4,14 @@
     python tools/benchmark_decoding.py RUN FILE --opennmt PYTHON --joeynmt PYTHON --reference FILE --rounds 3
     python tools/benchmark_decoding.py RUN FILE --only '1 thread, beam 5' --sentences 200
 
-Rows: the run, and what `seq2seq export` makes of it in fp32 and int8; greedy and beam 5; batched and one by one; one
-thread and two. Every measurement is the whole command as users type it, in a process of its own, taken `--rounds` times
-in turn with the others; the fastest counts, since what else the machine does only slows. "net" leaves out the start:
-the same command's time for the first line alone. "CPU" is the net rate by processor time, which other work on the
-machine disturbs less. "share" is that of the arithmetic that the net rate takes (products of real tokens and all
-hypotheses) in what the same cores do in products alone, in that precision. "ratio" is to OpenNMT-py in the same row.
+Rows: the run, and what `seq2seq export` makes of it in fp32, in int8, and in int8 with a vocabulary shortlist; greedy
+and beam 5; batched and one by one; one thread and two. Every measurement is the whole command as users type it, in a
+process of its own, taken `--rounds` times in turn with the others; the fastest counts, since what else the machine does
+only slows. "net" leaves out the start: the same command's time for the first line alone. "CPU" is the net rate by
+processor time, which other work on the machine disturbs less. "share" is that of the arithmetic that the net rate takes
+(products of real tokens and all hypotheses, of the whole vocabulary) in what the same cores do in products alone, in
+that precision. "ratio" is that of the net rates to OpenNMT-py's in the same shape, "CPU ratio" the same by processor
+time.
 
 The peers (OpenNMT-py 3.5.1, JoeyNMT 2.3.0: interpreters that have them) translate the same text with the same weights,
 so that they write what we write and as much of it, by their own commands (`tools/peers`). Their output layers cannot
@@ -43,7 +45,19 @@ from tools.benchmark_training import gemm_rate, useful_flops
 
 ROOT = Path(__file__).parents[1]
 PEERS = {"OpenNMT-py": "opennmt.py", "JoeyNMT": "joey.py"}
-COLUMNS = ("sentences/s", "net", "CPU", "tokens/s", "first line s", "MiB", "GEMM GFLOP/s", "share", "ratio", "BLEU")
+COLUMNS = (
+    "sentences/s",
+    "net",
+    "CPU",
+    "tokens/s",
+    "first line s",
+    "MiB",
+    "GEMM GFLOP/s",
+    "share",
+    "ratio",
+    "CPU ratio",
+    "BLEU",
+)
 
 
 @dataclass(frozen=True)
@@ -176,10 +190,11 @@ class Benchmark:
             for name, end in (("OpenNMT-py", ["t2"]), ("JoeyNMT", [])):
                 rows = [" ".join([f"t{i}" for i in row] + end) for row in self.encoded[:count]]
                 (folder / f"{name}{count}").write_text("\n".join(rows) + "\n")
-        self.exported = options.exported or folder / "exported"
-        if options.exported is None:
-            command = [sys.executable, "-m", "seq2seq", "export", str(options.run), str(self.exported)]
-            timed(command, 1)
+        self.exported = {"exported": options.exported, "shortlist": options.shortlist}
+        for name, extra in (("exported", []), ("shortlist", ["--shortlist"])):
+            if self.exported[name] is None:
+                self.exported[name] = folder / name
+                timed([sys.executable, "-m", "seq2seq", "export", str(options.run), str(folder / name), *extra], 1)
         if any(self.peers.values()):
             if not is_usual(self.bundle.config.model):
                 raise SystemExit(f"{options.run}: the peers have no such model; see --help for the kind that they have")
@@ -190,7 +205,13 @@ class Benchmark:
 
     def ways(self) -> list[Way]:
         """All, those of the same shape one after the other."""
-        systems = ["run", "exported fp32", "exported int8", *(name for name, python in self.peers.items() if python)]
+        systems = [
+            "run",
+            "exported fp32",
+            "exported int8",
+            "shortlist int8",
+            *(name for name, python in self.peers.items() if python),
+        ]
         shapes = [(threads, beam, batch) for threads in (1, 2) for beam in (5, 1) for batch in (32, 1)]
         every = [Way(system, *shape) for shape in shapes for system in systems]
         return [way for way in every if re.search(self.options.only, f"{way.system}, {way.shape}")]
@@ -203,7 +224,7 @@ class Benchmark:
             return [python, script, "translate", str(self.folder), *ends, *map(str, (way.beam, way.batch, way.threads))]
         what = [str(self.options.run)]
         if way.system != "run":
-            what = [str(self.exported), "--precision", way.precision]
+            what = [str(self.exported[way.system.split()[0]]), "--precision", way.precision]
         ends = ["--input", str(self.folder / f"text{count}"), "--output", str(self.folder / "output"), "--force"]
         rest = ["--batch-size", str(way.batch), "--threads", str(way.threads), "--beam-size", str(way.beam)]
         return [sys.executable, "-m", "seq2seq", "translate", *what, *ends, *rest]
@@ -254,6 +275,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", default="", help="only the rows whose names match this regular expression")
     parser.add_argument("--exported", type=Path, metavar="DIR", help="what was exported of RUN; default: exported now")
+    parser.add_argument("--shortlist", type=Path, metavar="DIR", help="likewise, with --shortlist")
     parser.add_argument("--opennmt", metavar="PYTHON", help="an interpreter that has OpenNMT-py 3.5.1")
     parser.add_argument("--joeynmt", metavar="PYTHON", help="an interpreter that has JoeyNMT 2.3.0")
     options = parser.parse_args()
@@ -274,7 +296,8 @@ def main() -> None:
     for way, (whole, net, cpu, tokens, first, memory, rate, share) in rows.items():
         peer = rows.get(replace(way, system="OpenNMT-py"))
         values = [f"{whole:.1f}", f"{net:.1f}", f"{cpu:.1f}", f"{tokens:,.0f}", f"{first:.2f}", f"{memory:.0f}"]
-        values += [f"{rate / 1e9:.0f}", f"{share:.0%}" if share else "", "" if peer is None else f"{net / peer[1]:.1f}"]
+        values += [f"{rate / 1e9:.0f}", f"{share:.0%}" if share else ""]
+        values += ["", ""] if peer is None else [f"{net / peer[1]:.1f}", f"{cpu / peer[2]:.1f}"]
         if options.reference:
             references = options.reference.read_text(encoding="utf-8").split("\n")[: len(bench.lines)]
             metric = METRICS["bleu"].make(bench.bundle.config.tgt, False)

@@ -1,4 +1,5 @@
-"""Packed weights: the same numbers to the bit, whatever the model, and the model itself is left as it was."""
+"""Packed weights give the numbers that oneDNN's own products give, to the bit and for any number of rows; whatever the
+model, all that its decoder and output layer multiply by is packed, and the model itself is left as it was."""
 
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from seq2seq.data.tokenization import PAD
+from seq2seq.device import set_up
 from seq2seq.nn.packing import PackedWeight, packed
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.recipe import ModelConfig
@@ -18,6 +20,12 @@ MODELS: list[dict[str, Any]] = [
     {"decoder": {"cell": "transition_gru", "attend": "within", "attention": {"kind": "multi_head", "heads": 2}}},
     {"decoder": {"cell": "ssru", "layers": 2, "connections": "highway", "attention": "coverage"}},
 ]
+
+
+@pytest.fixture(autouse=True)
+def onednn() -> None:
+    """Unpacked products by oneDNN too, as every command has them."""
+    set_up("cpu")
 
 
 def make(config: dict[str, Any]) -> Seq2Seq:
@@ -41,6 +49,8 @@ def test_steps_are_the_models_own_and_it_stays_as_it_was(config: dict[str, Any])
         )
         torch.testing.assert_close(fast_logits, logits, rtol=0, atol=1e-5)
     assert isinstance(fast.output.weight, PackedWeight) and isinstance(model.output.weight, torch.nn.Parameter)
+    left = [name for name, weight in fast.decoder.named_parameters() if weight.dim() == 2 and "score" not in name]
+    assert not left  # (heads' scores are no `F.linear`)
     assert model.state_dict().keys() == before.keys()
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
 
@@ -51,7 +61,7 @@ def test_a_rows_product_does_not_depend_on_how_many_there_are() -> None:
         weight, x = (torch.randn(size, generator=generator) for size in (shape, (200, shape[1])))
         product = PackedWeight(weight)
         whole = F.linear(x, product)  # type: ignore[arg-type]
-        torch.testing.assert_close(whole, F.linear(x, weight))
+        assert torch.equal(whole, F.linear(x, weight))
         for rows in (1, 2, 5, 7, 16, 33, 160):
             assert torch.equal(F.linear(x[:rows], product), whole[:rows])  # type: ignore[arg-type]
 

@@ -64,7 +64,8 @@ def test_the_peers_weights_are_the_model(run: Path, tmp_path: Path) -> None:
 def test_a_row_for_each_way_that_is_asked_for(run: Path, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("one two\nthree four\nfive\n")
     command = [sys.executable, "-m", "tools.benchmark_decoding", str(run), str(tmp_path / "text"), "--rounds", "1",
-               "--exported", str(tmp_path), "--only", "run, 1 thread, greedy, one", "--sentences", "3"]  # fmt: skip
+               "--exported", str(tmp_path), "--shortlist", str(tmp_path), "--sentences", "3",
+               "--only", "run, 1 thread, greedy, one"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     rows = re.findall(r"│ (run|exported).*?, (\d) thread.*?, (.*?), (one by one|batches of 32)", done.stdout)
