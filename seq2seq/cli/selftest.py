@@ -71,7 +71,7 @@ def _exported(folder: Path, wanted: bool, threads: int | None) -> dict[str, Trai
     """By precision what the folder holds."""
     from seq2seq.runtime.folder import PRECISIONS, graphs, load_exported
 
-    there = [precision for precision in PRECISIONS if graphs(folder, precision)[1].exists()]
+    there = [precision for precision in PRECISIONS if graphs(folder, precision).step.exists()]
     if wanted and not there:
         raise UserError(f"--exported {folder}: holds no exported model; write one with seq2seq export")
-    return {precision: load_exported(folder, precision, threads) for precision in there}
+    return {precision: load_exported(folder, precision, threads, shortlist=False) for precision in there}

@@ -70,12 +70,15 @@ class Exported:
         return load_exported(path, *self.options)
 
 
-def load_exported(folder: str | Path, precision: str | None = None, threads: int | None = None) -> Exported:
+def load_exported(
+    folder: str | Path, precision: str | None = None, threads: int | None = None, shortlist: bool = True
+) -> Exported:
     """Read an exported folder.
 
     Args:
         precision: fp32 or int8; None: fp32 where the folder has it.
         threads: CPU threads; None: all cores.
+        shortlist: use the folder's, if it has one.
 
     Raises:
         UserError: it is damaged, or has no model of that precision, or onnxruntime is not installed.
@@ -89,8 +92,8 @@ def load_exported(folder: str | Path, precision: str | None = None, threads: int
         raise UserError(f"{wanted}; write one with: seq2seq export RUN {path} --formats onnx,onnx-int8")
     config = load_config(path)
     src_tokenizer, tgt_tokenizer = load_tokenizers(path)
-    shortlist = Shortlist.load(path, len(src_tokenizer), len(tgt_tokenizer))
-    scorer = OnnxScorer(graphs(path, chosen), len(tgt_tokenizer), threads, shortlist)
+    chosen_words = Shortlist.load(path, len(src_tokenizer), len(tgt_tokenizer)) if shortlist else None
+    scorer = OnnxScorer(graphs(path, chosen), len(tgt_tokenizer), threads, chosen_words)
     scorer.expect(config.decoding.beam_size + 1)
     return Exported(config, scorer, src_tokenizer, tgt_tokenizer, Calibration.load(path), (precision, threads))
 

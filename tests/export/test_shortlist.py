@@ -10,7 +10,7 @@ from seq2seq.data.tokenization import BOS, EOS, load_tokenizers
 from seq2seq.errors import UserError
 from seq2seq.export.shortlist import make_shortlist
 from seq2seq.pipeline import Runner
-from seq2seq.runtime.folder import graphs
+from seq2seq.runtime.folder import graphs, load_exported
 from seq2seq.runtime.scorer import OnnxScorer
 from seq2seq.runtime.shortlist import FILE, Shortlist
 from tests.command_line import seq2seq
@@ -101,5 +101,8 @@ def test_exporting_a_run_with_its_shortlist(tmp_path: Path) -> None:
         )
         texts.append((tmp_path / "out").read_text())
     assert texts[0] == texts[1]  # its few words are all frequent
+    for wanted in (True, False):
+        loaded = load_exported(run / "export", shortlist=wanted)
+        assert (loaded.scorer.start([[4, EOS]]).shortlist is not None) == wanted
     result = seq2seq("export", str(run / "model"), str(exported), "--shortlist")
     assert result.code == 2 and "no prepared training data" in result.err
