@@ -75,13 +75,15 @@ def useful_flops(model: recipe.ModelConfig, vocab: int, src: np.ndarray, tgt: np
     return 3 * 2 * int(products)
 
 
-def step_by_step(self: Decoder, embedded: torch.Tensor, memory: Memory, looks: object = None) -> torch.Tensor:
+def step_by_step(
+    self: Decoder, embedded: torch.Tensor, memory: Memory, with_attention: bool = False
+) -> tuple[torch.Tensor, None]:
     """`Decoder.forward` as a loop of steps."""
     state, masks, outputs = self.start(memory), self.masks(embedded), []
     for t in range(embedded.shape[1]):
         output, state = self.step(embedded[:, t : t + 1], state, memory, masks)
         outputs.append(output)
-    return torch.cat(outputs, 1)
+    return torch.cat(outputs, 1), None
 
 
 def unfused(adam: Callable[..., torch.optim.Adam], *arguments: Any, fused: bool, **others: Any) -> torch.optim.Adam:

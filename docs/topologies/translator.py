@@ -66,7 +66,7 @@ def main() -> dict[str, float]:
     optimizer = torch.optim.Adam(model.parameters(), lr=0.005)
     for _ in range(4):
         for batch in torch.randperm(count).split(64):
-            states = model(src[batch], lengths[batch], tgt[batch, :-1])  # [batch, tgt_len, output]
+            states = model(src[batch], lengths[batch], tgt[batch, :-1]).states  # [batch, tgt_len, output]
             loss = F.cross_entropy(model.logits(states).flatten(0, 1), tgt[batch, 1:].flatten(), ignore_index=PAD)
             optimizer.zero_grad()
             loss.backward()

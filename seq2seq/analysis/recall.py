@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from seq2seq import recipe
 from seq2seq.nn.layer import Layer
-from seq2seq.nn.regularization import activity_penalty, constrain, weight_penalty
+from seq2seq.nn.regularization import Activity, constrain, weight_penalty
 
 OPENING = "when she tried to print her".split()
 CLOSING = "she finally printed her".split()
@@ -103,8 +103,9 @@ def train(
     for _ in range(steps):
         distance = int(torch.randint(SHORTEST, longest + 1, (), generator=generator))
         words, nouns = sentences(32, distance, generator)
-        loss = F.cross_entropy(model(words), nouns)
-        weights, activity = weight_penalty(model), activity_penalty(model)
+        with Activity(model) as heard:
+            loss = F.cross_entropy(model(words), nouns)
+        weights, activity = weight_penalty(model), heard.penalty()
         loss = loss if weights is None else loss + weights
         (loss if activity is None else loss + activity / len(words)).backward()
         limit = float("inf") if clip_norm is None else clip_norm

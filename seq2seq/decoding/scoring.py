@@ -22,7 +22,7 @@ def score(
         sources, targets: tokens with </s>, pair by pair.
     """
     found: list[list[float]] = [[] for _ in sources]
-    for i, values, _ in _read(model, sources, targets, batch_size, None):
+    for i, values, _ in _read(model, sources, targets, batch_size, with_attention=False):
         found[i] = values
     return found
 
@@ -33,7 +33,7 @@ def score_and_look(
 ) -> list[tuple[list[float], Float[Tensor, "tgt_len src_len"] | None]]:
     """What `score` and `attention_weights` give of each pair, in one pass."""
     found: list[tuple[list[float], Tensor | None]] = [([], None) for _ in sources]
-    for i, values, weights in _read(model, sources, targets, batch_size, []):
+    for i, values, weights in _read(model, sources, targets, batch_size, with_attention=True):
         found[i] = values, weights
     return found
 
@@ -43,21 +43,20 @@ def _read(
     sources: Sequence[Tokens],
     targets: Sequence[Tokens],
     batch_size: int,
-    looks: list[Tensor] | None,
+    with_attention: bool,
 ) -> Iterator[tuple[int, list[float], Tensor | None]]:
-    """Pairs of like length together: the number of each, its tokens' log p, its attention where `looks` is a list."""
+    """Pairs of like length together: the number of each, its tokens' log p, its attention if wanted."""
     device = model.output.weight.device
     order = sorted(range(len(sources)), key=lambda i: (len(sources[i]), len(targets[i])))
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         src, lengths = pad([sources[i] for i in rows])
         tgt = pad([targets[i] for i in rows])[0].to(device)
-        if looks is not None:
-            looks.clear()
-        logits = model.logits(model(src.to(device), lengths.to(device), shifted(tgt), looks=looks))
+        output = model(src.to(device), lengths.to(device), shifted(tgt), with_attention=with_attention)
+        logits = model.logits(output.states)
         logits = logits if logits.dtype == torch.double else logits.float()
         taken = logits.gather(-1, tgt.unsqueeze(-1)).squeeze(-1) - torch.logsumexp(logits, -1)
-        weights = looks[0].float().cpu() if looks else None
+        weights = None if output.attention is None else output.attention.float().cpu()
         for row, (i, values) in enumerate(zip(rows, taken.tolist(), strict=True)):
             places = len(targets[i]), len(sources[i])
             yield i, values[: places[0]], None if weights is None else weights[row, : places[0], : places[1]]
@@ -71,7 +70,6 @@ def attention_weights(model: Seq2Seq, src: Tokens, tgt: Tokens) -> Float[Tensor,
         src, tgt: tokens with </s>.
     """
     device = model.output.weight.device
-    looks: list[Tensor] = []
-    target = torch.tensor([tgt], device=device)
-    model(torch.tensor([src], device=device), torch.tensor([len(src)], device=device), shifted(target), looks=looks)
-    return looks[0][0].float().cpu() if looks else None
+    source, length = torch.tensor([src], device=device), torch.tensor([len(src)], device=device)
+    weights = model(source, length, shifted(torch.tensor([tgt], device=device)), with_attention=True).attention
+    return None if weights is None else weights[0].float().cpu()

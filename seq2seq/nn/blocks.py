@@ -122,10 +122,8 @@ class Decoder(nn.Module):
         if states is None:
             zero = x.new_zeros(len(x), self.hidden_size)
             states = [(zero,) * self.decoder.states] * self.layers
-        seen: list[Tensor] = []
         whole = Memory(memory, self.decoder.keys(memory), padding_of(memory, lengths), states)
-        outputs = self.decoder(x, whole, seen)
-        return outputs, seen[0] if seen else None
+        return self.decoder(x, whole, with_attention=True)  # type: ignore[no-any-return]
 
 
 def padding_of(memory: Tensor, lengths: Int[Tensor, " batch"] | None) -> Float[Tensor, "batch 1 src_len"]:

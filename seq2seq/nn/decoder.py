@@ -114,16 +114,19 @@ class Decoder(nn.Module):
         self,
         embedded: Float[Tensor, "batch tgt_len embedding"],
         memory: Memory,
-        looks: list[Tensor] | None = None,
-    ) -> Float[Tensor, "batch tgt_len output"]:
+        with_attention: bool = False,
+    ) -> tuple[Float[Tensor, "batch tgt_len output"], Float[Tensor, "batch tgt_len src_len"] | None]:
         """Teacher forcing: every position's attentional state from the reference's tokens before it.
 
         Where no position waits for the attention of the one before, each layer runs once over
         the sequence, and all attention is one product. Else it goes step by step.
 
         Args:
-            looks: receives the attention's weights [batch, tgt_len, src_len], with their gradient; None: they are not
-                wanted, and the steps are free to take the fastest way.
+            with_attention: the attention's weights are wanted; else the steps are free to take the fastest way.
+
+        Returns:
+            the attentional states, and the attention's weights, with their gradient; None where there are none, or the
+            fastest way does not give them.
         """
         state, masks = self.start(memory), self.masks(embedded)
         waits = self.attend in ("previous", "within") or "previous_state" in self.readout.inputs
@@ -131,19 +134,17 @@ class Decoder(nn.Module):
             view = AttentionStep(self, memory, None)
             hidden, _ = self.stack(embedded, memory.first, masks, view if self.inside else None)
             output = self._read(hidden, None, view, embedded)
-            keep([view.weights], looks)
-            return output
-        if self.loops and looks is None:
+            return output, view.weights
+        if self.loops and not with_attention:
             cell, readout = self.stack.layers[0].cell, self.readout.weight
             assert isinstance(cell, LstmCell) and readout is not None
-            return input_feeding.attentional_states(cell, readout, embedded, memory, masks)
+            return input_feeding.attentional_states(cell, readout, embedded, memory, masks), None
         outputs, weights = [], []
         for t in range(embedded.shape[1]):
             output, state = self.step(embedded[:, t : t + 1], state, memory, masks)
             outputs.append(output)
             weights.append(state.attention)
-        keep(weights, looks)
-        return torch.cat(outputs, 1)
+        return torch.cat(outputs, 1), joined(weights)
 
     def step(
         self,
@@ -173,11 +174,10 @@ class Decoder(nn.Module):
         return output
 
 
-def keep(weights: list[Tensor | None], looks: list[Tensor] | None) -> None:
-    """Put the weights of consecutive steps, as one tensor, where they are wanted."""
+def joined(weights: list[Tensor | None]) -> Tensor | None:
+    """The attention's weights of consecutive steps, [batch, 1, src_len] each, as one tensor; None: there are none."""
     given = [part for part in weights if part is not None]
-    if looks is not None and given:
-        looks.append(torch.cat(given, 1))
+    return torch.cat(given, 1) if given else None
 
 
 class AttentionStep:

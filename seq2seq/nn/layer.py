@@ -93,8 +93,8 @@ class Layer(nn.Module):
         self.cell = make_cell(config.cell, input_size, config.hidden_size, context_size)
         self.reverse, self.zoneout, self.recurrent_dropout = reverse, config.zoneout, config.recurrent_dropout
         self.activity_regularizer = config.cell.activity_regularizer
-        self.kept: list[Float[Tensor, "batch time hidden"]] = []
-        """The h_t computed in training that a penalty is yet to be taken of (`regularization.activity_penalty`)."""
+        self.listener: Callable[[Float[Tensor, "batch time hidden"]], object] | None = None
+        """Told every h_t, while `regularization.Activity` listens."""
         if config.weight_dropout > 0:
             for cell in self.cell.modules():
                 if isinstance(cell, Cell) and getattr(cell, "recurrent_kernel", None) is not None:
@@ -133,8 +133,8 @@ class Layer(nn.Module):
             outputs = torch.where(inside.mask.unsqueeze(-1), outputs, 0)
         elif self.reverse:
             outputs = outputs.flip(0)
-        if self.activity_regularizer is not None and self.training:
-            self.kept.append(outputs.transpose(0, 1))
+        if self.listener is not None:
+            self.listener(outputs.transpose(0, 1))
         return outputs, final
 
     def step(
@@ -150,8 +150,8 @@ class Layer(nn.Module):
             look: gives the context of a state, where the layer has a `context_size`.
         """
         following = self._advance(self.cell.project(x), state, mask, look)
-        if self.activity_regularizer is not None and self.training:
-            self.kept.append(following[0])
+        if self.listener is not None:
+            self.listener(following[0])
         return following
 
     def recurrent_mask(self, like: Tensor, batch: int) -> Float[Tensor, "batch hidden"] | None:

@@ -1,9 +1,11 @@
-"""What a recipe asks of the cells' weights beyond the loss: penalties on them, and constraints after each update."""
+"""What a recipe asks of the cells' weights beyond the loss: penalties on them, and constraints after each step."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -23,23 +25,37 @@ def weight_penalty(model: nn.Module) -> Tensor | None:
     return torch.stack(parts).sum() if parts else None
 
 
-def activity_penalty(model: nn.Module, inside: Bool[Tensor, "batch time"] | None = None) -> Tensor | None:
-    """The penalties on what a model's layers gave since the last call, in training; None: there are none.
+class Activity:
+    """What a model's layers give in training while this is entered, for the penalties that the recipe puts on it."""
 
-    Args:
-        inside: the positions that count; None: all (an encoder's outputs are zero outside the sentences).
+    def __init__(self, model: nn.Module) -> None:
+        layers = [layer for layer in model.modules() if isinstance(layer, Layer) and layer.training]
+        self.outputs: list[tuple[Layer, list[Float[Tensor, "batch time hidden"]]]] = [
+            (layer, []) for layer in layers if layer.activity_regularizer is not None
+        ]
 
-    Returns:
-        the sum over sentences (Keras: their mean).
-    """
-    parts = []
-    for layer in model.modules():
-        if isinstance(layer, Layer) and layer.activity_regularizer is not None and layer.kept:
-            outputs = torch.cat(layer.kept, 1)
-            outputs = outputs if inside is None else outputs * inside.unsqueeze(-1)
-            parts.append(penalty_of(outputs, layer.activity_regularizer))
-            layer.kept = []
-    return torch.stack(parts).sum() if parts else None
+    def __enter__(self) -> Activity:
+        for layer, outputs in self.outputs:
+            layer.listener = outputs.append
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for layer, _outputs in self.outputs:
+            layer.listener = None
+
+    def penalty(self, inside: Bool[Tensor, "batch time"] | None = None) -> Tensor | None:
+        """The penalties, summed over sentences (Keras: their mean); None: there are none.
+
+        Args:
+            inside: the positions that count; None: all (an encoder's outputs are zero outside the sentences).
+        """
+        parts = []
+        for layer, outputs in self.outputs:
+            if outputs and layer.activity_regularizer is not None:
+                every = torch.cat(outputs, 1)
+                every = every if inside is None else every * inside.unsqueeze(-1)
+                parts.append(penalty_of(every, layer.activity_regularizer))
+        return torch.stack(parts).sum() if parts else None
 
 
 @torch.no_grad()

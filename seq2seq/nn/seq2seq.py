@@ -4,6 +4,7 @@ Training calls `forward` and `logits`; decoding calls `encode`, `start` and `ste
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -11,10 +12,21 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from seq2seq import recipe
-from seq2seq.nn.decoder import Decoder, DecoderState, keep
+from seq2seq.nn.decoder import Decoder, DecoderState, joined
 from seq2seq.nn.encoder import Encoder, Memory
 from seq2seq.nn.initialization import initialize
-from seq2seq.nn.regularization import activity_penalty
+from seq2seq.nn.regularization import Activity
+
+
+class Seq2SeqOutput(NamedTuple):
+    """What a forward pass gives."""
+
+    states: Float[Tensor, "batch tgt_len output"]
+    """The attentional state before each target token, to be given to `logits`."""
+    attention: Float[Tensor, "batch tgt_len src_len"] | None
+    """The attention's weights, with their gradient; None: not asked for, or the model has no attention."""
+    activity_penalty: Tensor | None
+    """Summed over the batch's sentences; None: the recipe asks for none, or the model is not training."""
 
 
 class Seq2Seq(nn.Module):
@@ -48,8 +60,6 @@ class Seq2Seq(nn.Module):
         self.word_dropout = embedding.word_dropout
         self.output_dropout = nn.Dropout(config.decoder.dropout)
         self.padding_id = padding_id
-        self.activity_penalty: Tensor | None = None
-        """Of the last `forward` in training, summed over its sentences; None: the recipe asks for none."""
 
     def forward(
         self,
@@ -58,32 +68,31 @@ class Seq2Seq(nn.Module):
         tgt_input: Int[Tensor, "batch tgt_len"],
         teacher_forcing: float = 1.0,
         sources: Int[Tensor, " batch"] | None = None,
-        looks: list[Tensor] | None = None,
-    ) -> Float[Tensor, "batch tgt_len output"]:
-        """The attentional state before each target token, to be given to `logits`.
+        with_attention: bool = False,
+    ) -> Seq2SeqOutput:
+        """Read the source, and the target behind it token by token.
 
         Args:
             src: source tokens, padded behind.
             tgt_input: <s> and the reference without its last token.
             teacher_forcing: chance that a step is fed `tgt_input` and not the model's own last choice.
             sources: the row of `src` that each target translates; None: its own.
-            looks: receives the attention's weights [batch, tgt_len, src_len], with their gradient, where there is
-                attention; None: they are not wanted.
+            with_attention: give the attention's weights too, which input feeding cannot in its fastest way.
         """
         if not self.sees_source:  # no more of it is read than has to be
             src, src_lengths = src[:, :1], torch.ones_like(src_lengths)
-        with parametrize.cached():  # dropped weights are the same ones at all steps
+        # Dropped weights are the same ones at all steps.
+        with parametrize.cached(), Activity(self.encoder) as read, Activity(self.decoder) as written:
             memory = self.encode(src, src_lengths)
             memory = memory if sources is None else memory.select(sources)
             if teacher_forcing >= 1:
-                states: Tensor = self.decoder(self._embed(self.tgt_embedding, tgt_input), memory, looks)
+                states, attention = self.decoder(self._embed(self.tgt_embedding, tgt_input), memory, with_attention)
             else:
-                states = self._partly_forced(memory, tgt_input, teacher_forcing, looks)
-        parts = [activity_penalty(self.encoder), activity_penalty(self.decoder, tgt_input != self.padding_id)]
+                states, attention = self._partly_forced(memory, tgt_input, teacher_forcing)
+        parts = [read.penalty(), written.penalty(tgt_input != self.padding_id)]
         given = [part for part in parts if part is not None]
-        self.activity_penalty = torch.stack(given).sum() if given else None
-        dropped: Tensor = self.output_dropout(states)
-        return dropped
+        penalty = torch.stack(given).sum() if given else None
+        return Seq2SeqOutput(self.output_dropout(states), attention if with_attention else None, penalty)
 
     def logits(self, states: Float[Tensor, "*rows output"]) -> Float[Tensor, "*rows tgt_vocab"]:
         """Unnormalised log-probabilities of the next token."""
@@ -123,9 +132,13 @@ class Seq2Seq(nn.Module):
         return embedded
 
     def _partly_forced(
-        self, memory: Memory, tgt_input: Int[Tensor, "batch tgt_len"], ratio: float, looks: list[Tensor] | None
-    ) -> Float[Tensor, "batch tgt_len output"]:
-        """Step by step: each sentence's next input is the reference's token, or the model's likeliest one."""
+        self, memory: Memory, tgt_input: Int[Tensor, "batch tgt_len"], ratio: float
+    ) -> tuple[Float[Tensor, "batch tgt_len output"], Float[Tensor, "batch tgt_len src_len"] | None]:
+        """Step by step: each sentence's next input is the reference's token, or the model's likeliest one.
+
+        Returns:
+            the attentional states and the attention's weights.
+        """
         embedded = self._embed(self.tgt_embedding, tgt_input)
         masks = self.decoder.masks(embedded)
         state, x, outputs, weights = self.start(memory), embedded[:, :1], [], []
@@ -139,5 +152,4 @@ class Seq2Seq(nn.Module):
                 forced = torch.rand(own.shape, device=own.device) < ratio
                 own_embedded = self._embed(self.tgt_embedding, own)
                 x = torch.where(forced.unsqueeze(-1), embedded[:, t + 1 : t + 2], own_embedded)
-        keep(weights, looks)
-        return torch.cat(outputs, 1)
+        return torch.cat(outputs, 1), joined(weights)

@@ -41,7 +41,7 @@ def exposure(
     real = tgt_output != PAD
     counts = []
     for forced in (1.0, 0.0):
-        right = (model.logits(model(src, src_lengths, tgt_input, forced)).argmax(-1) == tgt_output) & real
+        right = (model.logits(model(src, src_lengths, tgt_input, forced).states).argmax(-1) == tgt_output) & real
         counts.append(_by_position(right))
     return counts[0], counts[1], _by_position(real)
 

@@ -86,7 +86,7 @@ class Risk:
         targets = pad(translations)[0].to(device)
         real = targets != PAD
         rows = torch.tensor(sources, device=device)
-        states = self.model(batch.src, batch.src_lengths, shifted(targets), sources=rows)
+        states = self.model(batch.src, batch.src_lengths, shifted(targets), sources=rows).states
         found = output_log_probabilities(states[real], self.model.output, targets[real])
         return found.new_zeros(real.shape).masked_scatter(real, found).sum(-1)
 

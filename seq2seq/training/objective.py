@@ -13,7 +13,7 @@ from seq2seq.data.batching import Batch
 from seq2seq.data.tokenization import PAD
 from seq2seq.device import Precision, autocast
 from seq2seq.nn.regularization import weight_penalty
-from seq2seq.nn.seq2seq import Seq2Seq
+from seq2seq.nn.seq2seq import Seq2Seq, Seq2SeqOutput
 from seq2seq.training.loss import alignment_cross_entropy, divergence, output_cross_entropy, smoothed_cross_entropy
 from seq2seq.training.minimum_risk import Cost, Risk
 from seq2seq.training.optimization import forcing_ratio
@@ -65,10 +65,10 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch, whole: StepTotals) -> Losses:
         with autocast(batch.src.device, self.precision):
-            loss, nll, alignment = self._loss(batch, whole.step)
+            loss, nll, alignment, activity = self._loss(batch, whole.step)
         count = whole.tokens if self.config.normalization == "tokens" else whole.sentences
         target, risk = loss / count, torch.zeros_like(nll)
-        weights, activity = weight_penalty(self.model), self.model.activity_penalty
+        weights = weight_penalty(self.model)
         if self.risk is not None and self.config.minimum_risk_in(whole.epoch) and batch.tgt_tokens:
             with autocast(batch.src.device, self.precision):
                 risk = self.risk(batch).sum()
@@ -81,30 +81,36 @@ class Objective(nn.Module):
             target = target + activity / self.passes / whole.sentences
         return Losses(target, loss.detach(), nll, risk.detach(), alignment.detach())
 
-    def _loss(self, batch: Batch, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Loss, negative log-likelihood, the alignment's cross-entropy: sums; no logits are computed for padding."""
+    def _loss(self, batch: Batch, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Loss, negative log-likelihood, the alignment's cross-entropy, the penalty on the layers' outputs: sums.
+
+        No logits are computed for padding.
+        """
         batch = batch.repeated(self.passes)
         forced = forcing_ratio(self.config.teacher_forcing, step)
         real = (batch.tgt_output != PAD).flatten().nonzero().squeeze(1)
         targets = batch.tgt_output.flatten().index_select(0, real)
-        looks: list[Tensor] | None = None if batch.alignment is None else []
-        states: Tensor = self.model(batch.src, batch.src_lengths, batch.tgt_input, forced, looks=looks)
-        states = states.flatten(0, 1).index_select(0, real)
+        output: Seq2SeqOutput = self.model(
+            batch.src, batch.src_lengths, batch.tgt_input, forced, with_attention=batch.alignment is not None
+        )
+        states = output.states.flatten(0, 1).index_select(0, real)
         if self.config.r_drop == 0:
             loss, nll = output_cross_entropy(states, self.model.output, targets, self.config.label_smoothing)
         else:
             logits = self.model.logits(states)
             loss, nll = smoothed_cross_entropy(logits, targets, self.config.label_smoothing)
             loss = loss + self.config.r_drop * divergence(*logits.chunk(2))
-        return loss / self.passes, nll / self.passes, self._misalignment(looks, batch) / self.passes
+        misalignment = _misalignment(output.attention, batch)
+        return loss / self.passes, nll / self.passes, misalignment / self.passes, output.activity_penalty
 
     @property
     def passes(self) -> int:
         """How often a batch's sentences are computed, each time with other dropout."""
         return 1 if self.config.r_drop == 0 else 2
 
-    def _misalignment(self, looks: list[Tensor] | None, batch: Batch) -> Tensor:
-        """The sum over the batch; 0 where no alignment is given."""
-        if looks is None or batch.alignment is None:
-            return torch.zeros((), device=batch.src.device)
-        return alignment_cross_entropy(looks[0], batch.alignment)
+
+def _misalignment(attention: Tensor | None, batch: Batch) -> Tensor:
+    """The sum over the batch; 0 where no alignment is given."""
+    if attention is None or batch.alignment is None:
+        return torch.zeros((), device=batch.src.device)
+    return alignment_cross_entropy(attention, batch.alignment)

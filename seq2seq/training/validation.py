@@ -83,7 +83,7 @@ class Validator:
     def _of_references(self, model: Seq2Seq) -> dict[str, float]:
         total, right, tokens = 0.0, 0, 0
         for batch in self._batches(len(self.plan)):
-            states = model(batch.src, batch.src_lengths, batch.tgt_input)
+            states = model(batch.src, batch.src_lengths, batch.tgt_input).states
             real = batch.tgt_output != PAD
             logits, targets = model.logits(states[real]), batch.tgt_output[real]
             _, nll = smoothed_cross_entropy(logits, targets, 0.0)

@@ -87,9 +87,10 @@ def test_a_models_attention_adds_up_along_each_hypothesis() -> None:
 
 @torch.no_grad()
 def _forced_coverage(model: Seq2Seq, source: list[int], tokens: list[int]) -> float:
-    looks: list[torch.Tensor] = []
-    model(torch.tensor([source]), torch.tensor([len(source)]), torch.tensor([[BOS, *tokens]]), looks=looks)
-    total = looks[0][0].sum(0)[: len(source) - 1]
+    target = torch.tensor([[BOS, *tokens]])
+    weights = model(torch.tensor([source]), torch.tensor([len(source)]), target, with_attention=True).attention
+    assert weights is not None
+    total = weights[0].sum(0)[: len(source) - 1]
     return float(total.clamp(LEAST, 1).log().sum())
 
 

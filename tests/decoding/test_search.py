@@ -49,7 +49,7 @@ def scorer(model: Seq2Seq) -> ModelScorer:
 def log_probability(model: Seq2Seq, src: list[int], tokens: list[int]) -> float:
     """Of the tokens and </s>, by teacher forcing."""
     source, lengths = torch.tensor([src]), torch.tensor([len(src)])
-    states = model(source, lengths, torch.tensor([[BOS, *tokens]]))
+    states = model(source, lengths, torch.tensor([[BOS, *tokens]])).states
     log_probabilities = model.logits(states).log_softmax(-1)[0]
     return sum(log_probabilities[i, token].item() for i, token in enumerate([*tokens, EOS]))
 
@@ -100,7 +100,7 @@ def greedy(model: Seq2Seq, src: list[int], limit: int) -> list[int]:
     """The likeliest token at each step, by teacher forcing over and over."""
     tokens: list[int] = []
     while len(tokens) < limit - 1:
-        states = model(torch.tensor([src]), torch.tensor([len(src)]), torch.tensor([[BOS, *tokens]]))
+        states = model(torch.tensor([src]), torch.tensor([len(src)]), torch.tensor([[BOS, *tokens]])).states
         logits = model.logits(states)[0, -1]
         logits[[0, 1, 3]] = -torch.inf
         token = int(logits.argmax())

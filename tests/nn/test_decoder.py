@@ -38,13 +38,13 @@ def test_every_valid_combination_trains_and_decodes(attention: str, attend: str,
             made = model(**keys, connections=connections, input_feeding=feeding)
         except ValidationError:
             continue
-        states = made(SRC, LENGTHS, TGT)
+        states = made(SRC, LENGTHS, TGT).states
         made.logits(states).logsumexp(-1).sum().backward()
         assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in made.parameters())
         made.eval()
         memory = made.encode(SRC, LENGTHS)
         logits, _ = made.step(TGT[:, :1], made.start(memory), memory)
-        torch.testing.assert_close(logits, made.logits(made(SRC, LENGTHS, TGT))[:, :1])
+        torch.testing.assert_close(logits, made.logits(made(SRC, LENGTHS, TGT).states)[:, :1])
         worked += 1
     impossible = (attention == "none" and attend != "top") or (attention, attend) == ("luong_dot", "first")
     assert bool(worked) != impossible
@@ -94,7 +94,7 @@ def test_conditional_gru_equals_nematuss() -> None:
     """Sennrich et al. 2017, section 3: s' = GRU_1(y, s), c = ATT(s'), s = GRU_2(c, s'); layers above see [s; c]."""
     made = model(cell={"kind": "transition_gru", "transitions": 2}, layers=2, attend="within", attention="bahdanau")
     memory, embedded = made.encode(SRC, LENGTHS), made.tgt_embedding(TGT)
-    decoder, states = made.decoder, made.decoder(embedded, memory)
+    decoder, (states, _) = made.decoder, made.decoder(embedded, memory)
     assert decoder.attention is not None and decoder.readout.weight is not None
     first, upper = (layer.cell for layer in decoder.stack.layers)
     assert isinstance(first, TransitionGruCell)
@@ -125,7 +125,7 @@ def test_cho_2014_equals_its_appendix(size: int) -> None:
     embedded = made._embed(made.src_embedding, SRC)
     v, v_prime = made.encoder.projection, made.encoder.bridge
     assert v is not None
-    y, states = made._embed(made.tgt_embedding, TGT), made(SRC, LENGTHS, TGT)
+    y, states = made._embed(made.tgt_embedding, TGT), made(SRC, LENGTHS, TGT).states
     layer, readout = made.decoder.stack.layers[0], made.decoder.readout.weight
     assert readout is not None
     for row, length in enumerate(LENGTHS.tolist()):
@@ -141,7 +141,7 @@ def test_cho_2014_equals_its_appendix(size: int) -> None:
 def test_the_models_own_words_are_dropped_as_the_references_are() -> None:
     made = model().train()
     made.word_dropout = 1 - 1e-12
-    nothing = made(SRC, LENGTHS, TGT, 0.0)
+    nothing = made(SRC, LENGTHS, TGT, 0.0).states
     with torch.no_grad():
         made.tgt_embedding.weight.normal_()  # nobody sees it
-    assert torch.equal(made(SRC, LENGTHS, TGT, 0.0), nothing)
+    assert torch.equal(made(SRC, LENGTHS, TGT, 0.0).states, nothing)

@@ -86,8 +86,9 @@ def trace(config: recipe.ModelConfig) -> list[Tensor]:
     model = Seq2Seq(config, VOCAB, VOCAB, 0).train()
     found = [*model.state_dict().values()]
     src, tgt = torch.randint(4, VOCAB, (3, 6)), torch.randint(4, VOCAB, (3, 4))
-    logits = model.logits(model(src, torch.tensor([6, 5, 6]), tgt))
-    penalties = [part for part in (weight_penalty(model), model.activity_penalty) if part is not None]
+    output = model(src, torch.tensor([6, 5, 6]), tgt)
+    logits = model.logits(output.states)
+    penalties = [part for part in (weight_penalty(model), output.activity_penalty) if part is not None]
     sum([logits.pow(2).sum(), *penalties]).backward()  # type: ignore[union-attr]
     found += [logits, *penalties, *(p.grad for p in model.parameters() if p.grad is not None)]
     with torch.no_grad():

@@ -27,7 +27,7 @@ from seq2seq import recipe
 from seq2seq.nn.cells import Cell
 from seq2seq.nn.cells.base import ACTIVATIONS
 from seq2seq.nn.layer import Layer, SequenceMask
-from seq2seq.nn.regularization import activity_penalty, constrain, weight_penalty
+from seq2seq.nn.regularization import Activity, constrain, weight_penalty
 from seq2seq.nn.stack import DecoderStack, EncoderStack
 
 dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"  # as on TensorFlow; else Keras rounds every product to float32
@@ -238,9 +238,10 @@ def test_penalty_on_outputs_is_the_sum_over_sentences_of_kerass(name: str) -> No
     for row in range(BATCH):
         theirs(x[row : row + 1], mask=MASKS["holes"][row : row + 1])
         losses += theirs.losses
-    ours.train()(x.transpose(0, 1), None, SequenceMask.of_mask(MASKS["holes"].T))
+    with Activity(ours.train()) as heard:
+        ours(x.transpose(0, 1), None, SequenceMask.of_mask(MASKS["holes"].T))
     assert len(losses) == BATCH
-    close(activity_penalty(ours), sum(losses))
+    close(heard.penalty(), sum(losses))
 
 
 # Without the biases of gru-after: there Keras's norm is that of a unit's two biases, ours that of each whole bias.

@@ -5,7 +5,7 @@ import torch
 
 from seq2seq import recipe
 from seq2seq.nn.layer import Layer, SequenceMask
-from seq2seq.nn.regularization import activity_penalty, constrain, constrained, weight_penalty
+from seq2seq.nn.regularization import Activity, constrain, constrained, weight_penalty
 from seq2seq.nn.stack import Connection, DecoderStack, EncoderStack
 from tests.nn.test_seq2seq import CELLS
 
@@ -174,11 +174,14 @@ def test_penalties_and_constraints() -> None:
         "kernel_constraint": "non_negative",
     }
     made, x = layer(cell=cell).train(), inputs()
-    outputs, _ = made(x)
+    with Activity(made) as heard:
+        outputs, _ = made(x)
     kernel = made.cell.kernel
     torch.testing.assert_close(weight_penalty(made), 0.1 * kernel.abs().sum() + 0.2 * (kernel**2).sum())
-    torch.testing.assert_close(activity_penalty(made), 0.3 * (outputs**2).sum())
-    assert activity_penalty(made) is None  # taken once
+    torch.testing.assert_close(heard.penalty(), 0.3 * (outputs**2).sum())
+    with Activity(made.eval()) as heard:
+        made(x)
+    assert heard.penalty() is None and made.listener is None
     constrain(made)
     assert kernel.min() >= 0
     torch.testing.assert_close(made.cell.recurrent_kernel.norm(dim=1).max().item(), 0.2, atol=1e-6, rtol=0)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from seq2seq import recipe
-from seq2seq.nn.layer import SequenceMask
+from seq2seq.nn.layer import Layer, SequenceMask
 from seq2seq.nn.seq2seq import Seq2Seq
 
 SRC, LENGTHS = torch.tensor([[5, 6, 7, 8, 4], [9, 5, 6, 0, 0]]), torch.tensor([5, 3])
@@ -20,9 +20,9 @@ def model(cell: str = "gru", **decoder: object) -> Seq2Seq:
 
 
 def penalty(made: Seq2Seq, tgt: Tensor = TGT, forcing: float = 1.0) -> Tensor:
-    made(SRC, LENGTHS, tgt, forcing)
-    assert made.activity_penalty is not None
-    return made.activity_penalty
+    given: Tensor | None = made(SRC, LENGTHS, tgt, forcing).activity_penalty
+    assert given is not None
+    return given
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
@@ -36,7 +36,7 @@ def test_padding_does_not_count(cell: str, decoder: dict[str, object]) -> None:
 def test_it_is_the_sum_over_every_h_inside_the_sentences() -> None:
     made, seen = model(input_feeding=True), []
     for layer in made.modules():
-        if hasattr(layer, "kept"):
+        if isinstance(layer, Layer):
             layer.register_forward_hook(lambda _, __, output: seen.append(output[0]))
     step = made.decoder.stack.layers[0].step
     made.decoder.stack.layers[0].step = lambda *args: (seen.append(step(*args)), seen[-1])[1]  # type: ignore[method-assign,assignment]
@@ -56,8 +56,7 @@ def test_every_pass_has_a_penalty_of_its_own() -> None:
 
 def test_none_is_kept_where_nothing_is_trained() -> None:
     made = model().eval()
-    made(SRC, LENGTHS, TGT)
-    assert made.activity_penalty is None
+    assert made(SRC, LENGTHS, TGT).activity_penalty is None
 
 
 def test_a_sentence_without_a_position_is_refused() -> None:

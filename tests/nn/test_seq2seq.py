@@ -100,7 +100,7 @@ def batches(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 @given(models(), batches())
 def test_whole_sequence_equals_step_by_step(model: Seq2Seq, batch: tuple[torch.Tensor, ...]) -> None:
     src, lengths, tgt = batch
-    whole = model.logits(model(src, lengths, tgt))
+    whole = model.logits(model(src, lengths, tgt).states)
     memory = model.encode(src, lengths)
     state, steps, attention = model.start(memory), [], []
     for t in range(tgt.shape[1]):
@@ -108,15 +108,14 @@ def test_whole_sequence_equals_step_by_step(model: Seq2Seq, batch: tuple[torch.T
         steps.append(logits)
         attention.append(state.attention)
     torch.testing.assert_close(whole, torch.cat(steps, 1), atol=1e-10, rtol=1e-10)
-    looks: list[torch.Tensor] = []
-    torch.testing.assert_close(model.logits(model(src, lengths, tgt, looks=looks)), whole, atol=1e-10, rtol=1e-10)
+    output = model(src, lengths, tgt, with_attention=True)
+    torch.testing.assert_close(model.logits(output.states), whole, atol=1e-10, rtol=1e-10)
     given_weights = [weights for weights in attention if weights is not None]
-    assert len(looks) == bool(given_weights)
-    for weights in looks:
-        torch.testing.assert_close(weights, torch.cat(given_weights, 1), atol=1e-10, rtol=1e-10)
-        assert (
-            weights.requires_grad or model.decoder.attention is None or not list(model.decoder.attention.parameters())
-        )
+    assert (output.attention is not None) == bool(given_weights)
+    if output.attention is not None:
+        torch.testing.assert_close(output.attention, torch.cat(given_weights, 1), atol=1e-10, rtol=1e-10)
+        learns = model.decoder.attention is not None and list(model.decoder.attention.parameters())
+        assert output.attention.requires_grad or not learns
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.filter_too_much])
@@ -124,9 +123,9 @@ def test_whole_sequence_equals_step_by_step(model: Seq2Seq, batch: tuple[torch.T
 def test_padding_changes_nothing(model: Seq2Seq, batch: tuple[torch.Tensor, ...], more: int) -> None:
     src, lengths, tgt = batch
     padded = torch.nn.functional.pad(src, (0, more))
-    whole = model.logits(model(padded, lengths, tgt))
+    whole = model.logits(model(padded, lengths, tgt).states)
     for row, length in enumerate(lengths.tolist()):
-        alone = model.logits(model(src[row : row + 1, :length], lengths[row : row + 1], tgt[row : row + 1]))
+        alone = model.logits(model(src[row : row + 1, :length], lengths[row : row + 1], tgt[row : row + 1]).states)
         torch.testing.assert_close(whole[row : row + 1], alone, atol=1e-10, rtol=1e-10)
 
 
@@ -137,7 +136,7 @@ def test_gradient_does_not_reach_padding(model: Seq2Seq, batch: tuple[torch.Tens
     src = torch.nn.functional.pad(src, (0, 2), value=VOCAB - 1)  # a real token where nothing should be read
     tgt[tgt == VOCAB - 1] = 4
     src[:, :-2][src[:, :-2] == VOCAB - 1] = 4
-    model(src, lengths, tgt).pow(2).sum().backward()
+    model(src, lengths, tgt).states.pow(2).sum().backward()
     gradient = model.src_embedding.weight.grad
     assert gradient is not None
     assert gradient[VOCAB - 1].abs().max() == 0
@@ -148,19 +147,18 @@ def test_teacher_forcing_with_chance_one_is_teacher_forcing(feeding: bool) -> No
     model = Seq2Seq(recipe.ModelConfig(decoder=recipe.DecoderConfig(input_feeding=feeding)), VOCAB, VOCAB, 0).eval()
     src, tgt = torch.randint(4, VOCAB, (3, 5)), torch.randint(4, VOCAB, (3, 4))
     lengths = torch.tensor([5, 2, 4])
-    looks: list[torch.Tensor] = []
-    forced = model(src, lengths, tgt, looks=looks)
-    partly = model(src, lengths, tgt, teacher_forcing=0.9999999, looks=looks)
-    torch.testing.assert_close(partly, forced, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(*looks, atol=1e-5, rtol=1e-5)
+    forced = model(src, lengths, tgt, with_attention=True)
+    partly = model(src, lengths, tgt, teacher_forcing=0.9999999, with_attention=True)
+    torch.testing.assert_close(partly.states, forced.states, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(partly.attention, forced.attention, atol=1e-5, rtol=1e-5)
 
 
 def test_free_running_feeds_the_models_own_choice() -> None:
     model = Seq2Seq(recipe.ModelConfig(), VOCAB, VOCAB, 0).eval()
     src, lengths, tgt = torch.randint(4, VOCAB, (2, 5)), torch.tensor([5, 3]), torch.randint(4, VOCAB, (2, 6))
-    choices = model.logits(model(src, lengths, tgt, teacher_forcing=0.0)).argmax(-1)
+    choices = model.logits(model(src, lengths, tgt, teacher_forcing=0.0).states).argmax(-1)
     fed = torch.cat([tgt[:, :1], choices[:, :-1]], 1)
-    assert torch.equal(model.logits(model(src, lengths, fed)).argmax(-1), choices)
+    assert torch.equal(model.logits(model(src, lengths, fed).states).argmax(-1), choices)
 
 
 def test_tying_shares_the_weights() -> None:

@@ -62,9 +62,9 @@ def test_the_token_loss_is_the_same_and_the_target_has_the_weighted_mean_besides
     assert batch.aligned == batch.tgt_tokens - len(batch.src)  # all but </s>
     whole = StepTotals(step=1, tokens=50, sentences=1, parts=1, aligned=20)
     target, loss, nll, _, alignment = run.objective(batch, whole)
-    looks: list[torch.Tensor] = []
-    run.model(batch.src, batch.src_lengths, batch.tgt_input, looks=looks)
-    expected = -(batch.alignment * looks[0].log().nan_to_num(neginf=0)).sum()
+    weights = run.model(batch.src, batch.src_lengths, batch.tgt_input, with_attention=True).attention
+    assert weights is not None
+    expected = -(batch.alignment * weights.log().nan_to_num(neginf=0)).sum()
     torch.testing.assert_close(alignment, expected.detach())
     torch.testing.assert_close(target.detach(), loss / 50 + 0.3 * alignment / 20)
     plain = run.objective(type(batch)(**{**vars(batch), "alignment": None}), whole)

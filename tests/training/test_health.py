@@ -79,7 +79,7 @@ def test_exposure_counts_by_position() -> None:
     model = tiny()
     src, lengths = torch.randint(4, 20, (3, 5)), torch.tensor([5, 4, 2])
     tgt_input = torch.randint(4, 20, (3, 4))
-    tgt_output = model.logits(model(src, lengths, tgt_input)).argmax(-1)
+    tgt_output = model.logits(model(src, lengths, tgt_input).states).argmax(-1)
     tgt_output[2, 2:] = 0
     forced, free, count = health.exposure(model, src, lengths, tgt_input, tgt_output)
     assert count[:5].tolist() == [3, 3, 2, 2, 0]

@@ -139,7 +139,7 @@ def test_steps_without_a_finite_loss_are_skipped_and_at_last_given_up(
 
     def bad(*_: object) -> tuple[torch.Tensor, ...]:
         loss = sum((weight.sum() for weight in run.parameters), torch.tensor(0.0)) * torch.nan
-        return loss, torch.tensor(1.0), torch.tensor(0.0)
+        return loss, torch.tensor(1.0), torch.tensor(0.0), None
 
     monkeypatch.setattr(run.objective, "_loss", bad)
     with pytest.raises(UserError, match=r"10 steps in a row .*learning_rate"):
