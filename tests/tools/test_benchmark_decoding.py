@@ -56,7 +56,7 @@ def test_the_peers_weights_are_the_model(run: Path, tmp_path: Path) -> None:
     stored = np.load(tmp_path / "weights.npz")
     src, tgt = [5, 9, 6, 2], [1, 7, 4]
     model = bundle.model
-    expected = model.logits(model(torch.tensor([src]), torch.tensor([4]), torch.tensor([tgt])))[0]
+    expected = model.logits(model(torch.tensor([src]), torch.tensor([4]), torch.tensor([tgt])).states)[0]
     found = logits_of({name: torch.from_numpy(stored[name]) for name in stored}, src, tgt)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
