@@ -28,6 +28,8 @@ COMMANDS = [
     "evaluate",
     "compare",
     "runs",
+    "verify",
+    "reproduce",
     "report",
     "average",
     "verify-resume",

@@ -4,7 +4,12 @@ Exit codes: 0 done, 2 the user's error, 1 ours, 130 after Ctrl-C. Commands impor
 when they run: torch alone takes a second.
 """
 
-from seq2seq.cli import run, sweep, train, translate, serve, score, selftest, export, evaluate, compare, runs, analyze  # noqa: F401, I001  (the help's order)
+# The order of the help:
+# isort: off
+from seq2seq.cli import run, sweep, train, translate, serve, score, selftest, export  # noqa: F401
+from seq2seq.cli import evaluate, compare, runs, verify, analyze  # noqa: F401
+
+# isort: on
 from seq2seq.cli.app import app
 
 

@@ -70,12 +70,12 @@ class RunReport:
 
 def to_markdown(report: RunReport) -> str:
     """The scores, some sentences and the facts, for a pull request or a diary."""
-    parts = [f"# {_cell(report.name)}", f"{language_name(report.src)} → {language_name(report.tgt)}", "## Scores"]
-    rows = [(*_score_row(_cell(t.name), s), _cell(s.signature)) for t in report.test_sets for s in t.scores]
+    parts = [f"# {cell(report.name)}", f"{language_name(report.src)} → {language_name(report.tgt)}", "## Scores"]
+    rows = [(*_score_row(cell(t.name), s), cell(s.signature)) for t in report.test_sets for s in t.scores]
     parts.append(markdown_table((*SCORE_COLUMNS, "signature"), rows))
     for test_set in report.test_sets:
         buckets, unit = buckets_by_length(test_set, report)
-        parts += [f"## {_cell(test_set.name)}", f"BLEU by length of the source, in {unit}:"]
+        parts += [f"## {cell(test_set.name)}", f"BLEU by length of the source, in {unit}:"]
         by_length = [(b.span, f"{b.bleu:.2f}", f"{b.count:,}") for b in buckets]
         parts.append(markdown_table((unit, "BLEU", "sentences"), by_length))
         chrf = sentence_chrf(test_set.hypotheses, test_set.references)
@@ -83,10 +83,10 @@ def to_markdown(report: RunReport) -> str:
         for title, sentences in choose_sentences(*texts, chrf, report.tgt):
             parts += [f"{title}:", fenced("\n\n".join(map(_example, sentences[:3])), "text")]
     if report.facts:
-        parts += ["## Run", markdown_table(("", ""), [(_cell(k), _cell(v)) for k, v in report.facts])]
+        parts += ["## Run", markdown_table(("", ""), [(cell(k), cell(v)) for k, v in report.facts])]
     for table in audit_tables(report.audit, language_name(report.src), language_name(report.tgt)):
-        rows = [tuple(map(_cell, row)) for row in table.rows]
-        parts += [f"## Data: {_cell(table.title)}", markdown_table(table.head, rows)]
+        rows = [tuple(map(cell, row)) for row in table.rows]
+        parts += [f"## Data: {cell(table.title)}", markdown_table(table.head, rows)]
     parts += ["## Recipe", fenced(report.recipe.strip("\n"), "yaml")]
     return writable("\n\n".join(parts) + "\n")
 
@@ -112,10 +112,11 @@ def buckets_by_length(test_set: TestSetReport, report: RunReport) -> tuple[list[
 
 def _score_row(name: str, score: Score) -> tuple[str, ...]:
     """The cells of SCORE_COLUMNS."""
-    return name, score.label, f"{score.value:.2f}", _interval(score), f"{score.sentences:,}"
+    return name, score.label, f"{score.value:.2f}", interval(score), f"{score.sentences:,}"
 
 
-def _interval(score: Score) -> str:
+def interval(score: Score) -> str:
+    """Such as 35.10 – 38.20; empty where there is none."""
     return "" if score.low is None or score.high is None else f"{score.low:.2f} – {score.high:.2f}"
 
 
@@ -135,7 +136,7 @@ def fenced(text: str, language: str) -> str:
     return f"{fence}{language}\n{text}\n{fence}"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """A table's cell: no markup, no end of the cell or of the line."""
     return re.sub(r"([\\`*_\[\]<>&|#!])", r"\\\1", re.sub(r"[\r\n]+", " ", text))
 

@@ -12,7 +12,7 @@ from seq2seq.bundle import Bundle, load_bundle
 from seq2seq.data.preparation import PreparedPairs
 from seq2seq.data.tokenization import copy_tokenizers
 from seq2seq.errors import UserError
-from seq2seq.export.card import model_card
+from seq2seq.export.card import exported_card
 from seq2seq.export.shortlist import make_shortlist
 from seq2seq.files import new_folder, write_json, write_text
 from seq2seq.runtime.folder import FORMAT, Precision, graphs
@@ -57,7 +57,7 @@ def export(run: Path, output: Path, formats: list[str], pairs: Path | None = Non
         if bundle.confidence is not None:
             bundle.confidence.save(folder)
         write_json(folder / "config.json", _config(bundle))
-        write_text(folder / "README.md", model_card(bundle, folder))
+        write_text(folder / "README.md", exported_card(bundle, folder))
 
 
 def _config(bundle: Bundle) -> dict[str, object]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from seq2seq import __version__
 from seq2seq.errors import UserError
-from seq2seq.files import write_json
+from seq2seq.files import file_hash, write_json
 
 Inputs = dict[str, str]
 """What results depend on, by name: values of recipe keys, hashes of contents."""
@@ -28,6 +28,8 @@ class Finished(BaseModel):
     inputs: Inputs
     outputs: dict[str, int | None]
     """Files and folders, from the run folder, with their bytes."""
+    hashes: dict[str, str] = {}
+    """SHA-256 of each of their files."""
     finished: str
     seconds: float
     peak_memory_mib: int
@@ -41,10 +43,11 @@ class Finished(BaseModel):
         return cls(
             inputs=inputs,
             outputs={str(path.relative_to(root)): size(path) for path in outputs},
+            hashes={str(file.relative_to(root)): file_hash(file) for path in outputs for file in _files(path)},
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=round(seconds, 1),
             peak_memory_mib=peak_memory(),
-            versions=_versions(),
+            versions=versions(),
             machine=f"{platform.machine()}, {platform.system()}, {device}",
             command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         )
@@ -100,6 +103,11 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
 
 
-def _versions() -> dict[str, str]:
+def _files(path: Path) -> list[Path]:
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+
+
+def versions() -> dict[str, str]:
+    """Of what results depend on, as installed here."""
     names = ("torch", "tokenizers", "datasets", "sacrebleu", "babel")
     return {"seq2seq": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}

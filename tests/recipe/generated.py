@@ -13,6 +13,7 @@ from seq2seq.recipe.base import Config
 TEXTS = {
     "src": ["en", "pt_BR", "zh-Hant"], "tgt": ["de", "no", "sr-Latn"], "name": ["x", "1e3", "run_2.1-b"],
     "budget": ["90s", "20m", "1.5h"], "files": ["a.{lang}", ["a b.en", "ü.de"]], "kind": ["a_module:ACell"],
+    "license": ["mit", "cc-by-4.0"],
 }  # fmt: skip
 """Of keys whose text has a form."""
 ODD = ["plain", "no", "1e3", "null", "ü: #", " ' \" ", "a\tb", "2021-05-02", "~", "0x1F", "- x"]

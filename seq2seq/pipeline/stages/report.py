@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 class Report(Stage):
-    """Writes report.html and report.md."""
+    """Writes report.html, report.md and the model's README.md."""
 
     name = "report"
     needs = ("evaluate",)
-    code_version = 3
+    code_version = 4
 
     def inputs(self, recipe: Recipe) -> Inputs:
-        """The title, and the translations of runs that are compared: all else is what other stages have left."""
-        inputs = {"name": recipe.name}
+        """The title, the licence, the translations of runs that are compared: all else is what other stages left."""
+        inputs = {"name": recipe.name, "report.license": recipe.report.license}
         for i, path in enumerate(recipe.report.compare_to):
             other, key = RunFolder(Path(path)), f"report.compare_to.{i}"
             if not other.recipe.exists():
@@ -38,14 +38,17 @@ class Report(Stage):
         return inputs
 
     def run(self, context: Context) -> list[Path]:
-        """Write the page and its Markdown."""
+        """Write the page, its Markdown, and the model's card."""
         from seq2seq.evaluation.page import to_html
         from seq2seq.evaluation.report import to_markdown
+        from seq2seq.pipeline.model_card import card_of
 
         content, html, markdown = gather(context), context.folder.html, context.folder.report / "report.md"
+        card = context.folder.model / "README.md"
         write_text(html, to_html(content))
         write_text(markdown, to_markdown(content))
-        return [html, markdown]
+        write_text(card, card_of(context.recipe, context.folder, context.manifest, content))
+        return [html, markdown, card]
 
 
 def gather(context: Context) -> RunReport:

@@ -53,7 +53,8 @@ class Train(Stage):
         trainer.run()
         save_bundle(folder.model, bundle_config(context.recipe), trainer.best_weights(), folder.data)
         # Not the whole folder: the translate stage brings its config up to date.
-        return [folder.model / "model.safetensors", folder.log]
+        tokenizers = sorted(folder.model.glob("*tokenizer*.json"))
+        return [folder.model / "model.safetensors", *tokenizers, folder.log]
 
     def help(self, context: Context) -> None:
         """Train, and write nothing."""

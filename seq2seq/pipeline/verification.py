@@ -1,0 +1,112 @@
+"""Whether a run folder still holds what its manifest says, and its scores are those of its translations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from seq2seq.errors import UserError
+from seq2seq.evaluation.metrics import score
+from seq2seq.files import file_hash
+from seq2seq.pipeline.manifest import Manifest, digest
+from seq2seq.pipeline.runner import holds_seeds
+from seq2seq.pipeline.seeds import of_seed
+from seq2seq.pipeline.seeds_summary import seeds_scores
+from seq2seq.pipeline.stages.evaluate import read_test_set
+from seq2seq.recipe import Recipe
+from seq2seq.recipe.file import load_recipe
+from seq2seq.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something that was looked at.
+
+    Attributes:
+        kind: file, number or chain.
+        fault: how it differs from what is recorded; empty where it does not.
+    """
+
+    run: str
+    kind: str
+    what: str
+    fault: str
+
+
+def run_folders(root: Path) -> list[Path]:
+    """A run folder; with the runs of its seeds, where it has several; those of a sweep.
+
+    Raises:
+        UserError: it is none of these.
+    """
+    if (root / "manifest.json").exists():
+        seeds = sorted(path.parent for path in root.glob("seed-*/manifest.json")) if holds_seeds(root) else []
+        return [*seeds, root]
+    if (root / "sweep.yaml").exists():
+        return [run for path in sorted(root.glob("*/manifest.json")) for run in run_folders(path.parent)]
+    raise UserError(f"{root}: no run folder (it has no manifest.json)")
+
+
+def verify(root: Path) -> Iterator[Check]:
+    """Files against the hashes in the manifest; what each stage read against what those before it left; scores.
+
+    Raises:
+        UserError: there is nothing to verify, or the manifest cannot be read.
+    """
+    folder = RunFolder(root)
+    manifest, recipe = Manifest.read(folder.manifest), load_recipe(root)
+    if not manifest.stages:
+        raise UserError(f"{root}: no stage has ended yet; run its recipe first")
+    for name, stage in manifest.stages.items():
+        for file, recorded in stage.hashes.items():
+            path = root / file
+            found = file_hash(path) if path.is_file() else ""
+            fault = "" if found == recorded else "has other bytes than were written" if found else "is missing"
+            yield Check(str(root), "file", file, fault)
+        if not stage.hashes:
+            yield Check(str(root), "file", f"stage {name}", "has no hashes: it ran with an older seq2seq; run it again")
+        for key, value in stage.inputs.items():
+            needed = manifest.stages.get(key.removeprefix("stage "))
+            if key.startswith("stage "):
+                same = needed is not None and digest(needed.inputs) == value
+                yield Check(str(root), "chain", f"{name} from {key}", "" if same else "was made from another one")
+    if folder.scores.exists():
+        yield from _numbers(root, _stored(folder), _computed(recipe, folder))
+
+
+def _numbers(root: Path, stored: Mapping[str, Any], computed: Mapping[str, Sequence[Any]]) -> Iterator[Check]:
+    """Each number of scores.json beside the same, computed again."""
+    for name in dict.fromkeys([*stored, *computed]):
+        mine = {entry.get("metric"): entry for entry in stored.get(name, [])}
+        again = {entry["metric"]: entry for entry in map(asdict, computed.get(name, []))}
+        for metric in dict.fromkeys([*mine, *again]):
+            before, now = mine.get(metric, {}), again.get(metric, {})
+            for key in dict.fromkeys([*before, *now]):
+                old, new = before.get(key), now.get(key)
+                fault = "" if old == new else f"scores.json says {old}, computed again it is {new}"
+                yield Check(str(root), "number", f"{name} {metric} {key}", fault)
+
+
+def _computed(recipe: Recipe, folder: RunFolder) -> dict[str, Sequence[Any]]:
+    """The scores of the translations in the folder."""
+    if recipe.seeds is not None:
+        runs = {
+            str(seed): RunFolder(folder.root / Path(of_seed(recipe, seed).output_dir).name) for seed in recipe.seeds
+        }
+        return dict(seeds_scores(recipe, folder, runs))
+    config, tgt, found = recipe.evaluation, recipe.data.tgt, dict[str, Sequence[Any]]()
+    for name in recipe.data.test:
+        _, lines, references = read_test_set(folder, name, tgt)
+        found[name] = score(lines, references, config.metrics, tgt, config.bootstrap)
+    return found
+
+
+def _stored(folder: RunFolder) -> dict[str, Any]:
+    try:
+        found = json.loads(folder.scores.read_text(encoding="utf-8"))
+    except ValueError:
+        raise UserError(f"{folder.scores}: damaged; run seq2seq evaluate {folder.root}") from None
+    return found if isinstance(found, dict) else {}
