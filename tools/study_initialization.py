@@ -54,7 +54,7 @@ SCHEMES = {
         "{{kind: {kind}, kernel_initializer: variance_preserving, recurrent_initializer: orthogonal}}"
     ),
 }
-"""W_x and W_h: both of 1/sqrt(hidden size), as torch's; orthogonal W_h; and kernels of a scale measured for the cell."""
+"""W_x and W_h: both of 1/sqrt(hidden size), as torch's; orthogonal W_h; kernels of a scale measured for the cell."""
 Result = dict[str, Any]
 
 

@@ -40,8 +40,10 @@ def make_trainer(context: Context) -> Trainer:
     model = bundle.make_model(made.model, tokenizers)
     _take_vectors(made.model.embedding, model, tokenizers)
     model = model.to(processes.device)
-    fastest = processes.broadcast(fastest_precision(processes.device))
-    precision = fastest if training.precision == "auto" else training.precision
+    if training.precision == "auto":  # the first process's measurement counts
+        precision = processes.broadcast(fastest_precision(processes.device))
+    else:
+        precision = training.precision
     say(
         f"{sum(p.numel() for p in model.parameters()):,} weights, {len(pairs):,} pairs, {processes.device}, {precision}"
     )
