@@ -62,6 +62,22 @@ def test_validate_and_plan(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_facts_are_json_too(tmp_path: Path) -> None:
+    recipe = write_toy(tmp_path, train=60)
+    checked = json.loads(seq2seq("validate", str(recipe), "--json").out)
+    assert checked["name"] == "toy" and checked["sources"]["data.train"]["pairs"] == 60
+    assert (
+        checked["sources"]["data.valid"]["warnings"] == [] and not checked["sources"]["data.train"]["dropped"]["empty"]
+    )
+    done = json.loads(seq2seq("run", str(recipe), "--json", "training.max_epochs=1").out)
+    scores = json.loads((tmp_path / "run/report/scores.json").read_text())
+    assert done == {"folder": str(tmp_path / "run"), "ran": True, "scores": scores}
+    average = seq2seq("average", str(tmp_path / "run"), "--last", "1", "--output", str(tmp_path / "mean"), "--json")
+    assert json.loads(average.out)["model"] == str(tmp_path / "mean")
+    found = json.loads(seq2seq("selftest", str(tmp_path / "run"), "--sentences", "3", "--json").out)
+    assert found["models"] == ["run"] and not any(one["difference"] for one in found["checks"])
+
+
 def test_a_run_ends_with_where_to_look_and_how_to_translate(tmp_path: Path) -> None:
     recipe = write_toy(tmp_path)
     first = seq2seq("run", str(recipe))

@@ -27,6 +27,7 @@ def run(
     until: Annotated[
         str | None, typer.Option(metavar="STAGE", help="A stage: run it and those that it needs. Without it: all.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Scores and places as JSON.")] = False,
     force: Force = False,
     device: Device = "auto",
     threads: Threads = None,
@@ -36,7 +37,7 @@ def run(
 
     if until is not None and until not in NAMES:
         raise UserError(f"--until {until[:50]}: no such stage; name one of {', '.join(NAMES)}")
-    run_until(until or "run", recipe, settings, force, device, threads)
+    run_until(until or "run", recipe, settings, force, device, threads, as_json)
 
 
 @app.command()
@@ -101,7 +102,11 @@ def plan(
 
 @app.command()
 @guarded
-def validate(recipe: RecipeFile, settings: Settings = None) -> None:
+def validate(
+    recipe: RecipeFile,
+    settings: Settings = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
+) -> None:
     """Check a recipe, read its data files to the end (a data set of a hub is not fetched), and show what is in them."""
     from seq2seq.data.reading import inspect
     from seq2seq.pipeline.runner import inputs_of
@@ -111,7 +116,11 @@ def validate(recipe: RecipeFile, settings: Settings = None) -> None:
     with naming_variables(recipe):
         inputs_of(loaded)
     lines: list[str] = []
-    inspect(loaded.data, lines.append)
+    sources = inspect(loaded.data, lines.append)
+    if as_json:
+        named = {"recipe": recipe, "name": loaded.name, "src": loaded.data.src, "tgt": loaded.data.tgt}
+        print(json.dumps(named | {"sources": sources}, indent=2, ensure_ascii=False))
+        return
     print(*lines, sep="\n")
     print(f"{recipe}: a valid recipe ({loaded.name}, {loaded.data.src}-{loaded.data.tgt})")
 
@@ -155,9 +164,11 @@ def run_until(
     ran = runner.run_whole(processes) if stage == "run" else runner.run(stage, processes)
     if not processes.first:
         return {}
-    scores = read_scores(runner.folder) if stage == "evaluate" else {}
+    scores = read_scores(runner.folder) if stage in ("evaluate", "run", "report") else {}
     if as_json:
-        print(json.dumps({name: [asdict(s) for s in of_set] for name, of_set in scores.items()}, indent=2))
+        plain = {name: [asdict(s) for s in of_set] for name, of_set in scores.items()}
+        places = {"folder": str(runner.folder.root), "ran": ran}
+        print(json.dumps(plain if stage == "evaluate" else places | {"scores": plain}, indent=2))
         return scores
     if not ran:
         print(f"nothing to do: all of {loaded.output_dir} is fresh")

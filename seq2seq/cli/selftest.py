@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +27,7 @@ def selftest(
         Path | None, typer.Option(help="What is exported of the run; without it its folder `export`, if there is one.")
     ] = None,
     sentences: Annotated[int, typer.Option(min=2, max=10_000, help="How many sentences at the most.")] = 40,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
@@ -37,6 +39,10 @@ def selftest(
     lines = _sentences(Path(run), src, sentences)
     models: dict[str, Trained] = {"run": load_bundle(run, set_up(device, threads))}
     models |= _exported(exported or Path(run) / "export", exported is not None, threads)
+    if as_json:
+        found = [{"check": name, "difference": difference} for name, difference in checks(models, lines)]
+        print(json.dumps({"sentences": len(lines), "models": list(models), "checks": found}, indent=2))
+        raise typer.Exit(1 if any(one["difference"] for one in found) else 0)
     print(f"{len(lines)} sentences; {', '.join(models)}")
     failed, since = 0, time.perf_counter()
     for name, difference in checks(models, lines):

@@ -65,17 +65,21 @@ def sweep(
         print(json.dumps(sweep_to_plain(report), indent=2, ensure_ascii=False))
     else:
         print_sweep(report, Console())
-        print(f"comparison: {found.folder}/comparison.html (and .json, .csv, .tex)")
+        print(f"comparison: {found.folder}/comparison.html (and .svg, .json, .csv, .tex)")
     if finished.failed:
         raise typer.Exit(1)
 
 
 def _write(report: SweepReport, folder: Path) -> None:
+    from seq2seq.charts import figure
     from seq2seq.evaluation.page import sweep_to_html
-    from seq2seq.evaluation.sweep import sweep_to_csv, sweep_to_latex, sweep_to_plain
+    from seq2seq.evaluation.sweep import sweep_charts, sweep_to_csv, sweep_to_latex, sweep_to_plain
     from seq2seq.files import write_json, write_text
 
     write_text(folder / "comparison.html", sweep_to_html(report))
+    charts = [chart for of_set in sweep_charts(report).values() for chart in of_set]
+    if charts:
+        write_text(folder / "comparison.svg", figure(charts))
     write_json(folder / "comparison.json", sweep_to_plain(report))
     write_text(folder / "comparison.csv", sweep_to_csv(report))
     write_text(folder / "comparison.tex", sweep_to_latex(report))

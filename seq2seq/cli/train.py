@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ def average(
     best: Annotated[
         int | None, typer.Option(min=1, help="Average the N best, by the recipe's validation score.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
 ) -> None:
     """Make one model of several checkpoints: the mean of their weights."""
     from seq2seq.training.averaging import save_average
@@ -27,6 +29,9 @@ def average(
     if (last is None) == (best is None):
         raise UserError("average: give --last N or --best N")
     used = save_average(Path(run), output, last, best)
+    if as_json:
+        print(json.dumps({"model": str(output), "steps": list(used)}))
+        return
     print(f"{output}: the mean of steps {', '.join(map(str, used))}")
     print(f"translate: echo '...' | seq2seq translate {output}")
 
@@ -35,6 +40,7 @@ def average(
 @guarded
 def tensorboard(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder; its training may be going on.")],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
 ) -> None:
     """Write the log's curves for TensorBoard, into RUN/tensorboard."""
     from seq2seq.evaluation.tensorboard import write_events
@@ -42,6 +48,9 @@ def tensorboard(
 
     folder = Path(run) / "tensorboard"
     count = write_events(RunFolder(Path(run)).log, folder)
+    if as_json:
+        print(json.dumps({"records": count, "folder": str(folder)}))
+        return
     print(f"{count} records; look at them: tensorboard --logdir {folder}")
 
 
@@ -52,6 +61,7 @@ def verify_resume(
     settings: Settings = None,
     kills: Annotated[int, typer.Option(min=1, help="How often the training is killed.")] = 3,
     seed: Annotated[int, typer.Option(help="Of the moments at which it is.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
@@ -65,6 +75,9 @@ def verify_resume(
     with tempfile.TemporaryDirectory() as folder:
         options = ["--device", device, *(["--threads", str(threads)] if threads else [])]
         found = verification.verify_resume([recipe, *(settings or []), *options], Path(folder), kills, seed)
+    if as_json:
+        print(json.dumps(vars(found) | {"interruptions": kills}, indent=2))
+        raise typer.Exit(1 if found.differences else 0)
     if found.differences:
         print("\n".join(found.differences[:20]))
         raise SystemExit(f"not the same: {len(found.differences)} differences")

@@ -70,10 +70,13 @@ def dropped_of(cleaner: Cleaner) -> list[dict[str, int]]:
     return [{name: int(cleaner.dropped[name][i]) for name in DROPPED_BY} for i in range(len(cleaner.read))]
 
 
-def inspect(data: DataConfig, tell: Tell) -> None:
+def inspect(data: DataConfig, tell: Tell) -> dict[str, dict[str, Any]]:
     """Read all data as `prepare` will, but for what would have to be generated or fetched; nothing is kept of it.
 
     Filters that count tokens wait for a tokenizer: here only those that look at the text drop pairs.
+
+    Returns:
+        by the sources' keys, what was told of each: pairs, samples, warnings; of training data what was dropped.
 
     Raises:
         UserError: some of it is missing, damaged or not parallel.
@@ -83,10 +86,14 @@ def inspect(data: DataConfig, tell: Tell) -> None:
     with TemporaryDirectory() as scratch, Cleaner(data.filter, Path(scratch), len(data.train), pairs) as cleaner:
         inspections = read_training(data, cleaner, tell, preview=True)
         cleaner.finish()
+        seen = [*inspections, *(inspection for inspection, _ in sets.values())]
+        found = {one.source.key: {"pairs": one.pairs, **one.audit()} for one in seen}
         for inspection, dropped in zip(inspections, dropped_of(cleaner), strict=True):
+            found[inspection.source.key]["dropped"] = dropped
             if inspection.pairs:
                 (*lines,) = dropped_lines(inspection.source.key, inspection.pairs, dropped)
                 _tell_all(iter([f"{lines[0]} (too long and uneven pairs are dropped by `prepare`)", *lines[1:]]), tell)
+    return found
 
 
 def _pairs(source: DataSource[Any], preview: bool) -> Iterator[Pair]:

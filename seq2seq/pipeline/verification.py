@@ -37,7 +37,7 @@ class Check:
 
 
 def run_folders(root: Path) -> list[Path]:
-    """A run folder; with the runs of its seeds, where it has several; those of a sweep.
+    """A run folder; with the runs of its seeds, where it has several; those of a sweep of which a stage has ended.
 
     Raises:
         UserError: it is none of these.
@@ -46,7 +46,8 @@ def run_folders(root: Path) -> list[Path]:
         seeds = sorted(path.parent for path in root.glob("seed-*/manifest.json")) if holds_seeds(root) else []
         return [*seeds, root]
     if (root / "sweep.yaml").exists():
-        return [run for path in sorted(root.glob("*/manifest.json")) for run in run_folders(path.parent)]
+        runs = [run for path in sorted(root.glob("*/manifest.json")) for run in run_folders(path.parent)]
+        return [run for run in runs if Manifest.read(run / "manifest.json").stages]
     raise UserError(f"{root}: no run folder (it has no manifest.json)")
 
 

@@ -46,6 +46,12 @@ def test_runs_are_listed_the_best_first(runs: Path) -> None:
     assert len(values) == 2 and values == sorted(values, reverse=True)
     table = seq2seq("runs", str(runs)).out
     assert "prepare" in table and "BLEU" in table and max(map(len, table.split("\n"))) <= 80
+    page = runs.parent / "pages" / "runs.html"
+    (runs / "a/report/report.html").write_text("")
+    assert seq2seq("runs", str(runs), "--html", str(page)).code == 0
+    text = page.read_text()
+    assert 'href="../all/a/report/report.html"' in text and "b/report" not in text and "Not scored yet" in text
+    assert text.index(f"{values[0]:.2f}") > 0 and "chrF" in text
     assert "no such folder" in seq2seq("runs", str(runs / "none")).err
     assert "--sort x: must be one of" in seq2seq("runs", str(runs), "--sort", "x").err
 

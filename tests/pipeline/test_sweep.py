@@ -66,6 +66,7 @@ def test_the_comparison_holds_what_the_runs_hold(swept: Path) -> None:
     lines = list(csv.DictReader(io.StringIO((swept / "comparison.csv").read_text())))
     assert [line["row"] for line in lines] == ["cell=gru", "cell=rnn"] and float(lines[0]["mean"]) > 0
     page, latex = ((swept / f"comparison.{end}").read_text() for end in ("html", "tex"))
+    assert (swept / "comparison.svg").read_text().count("<circle") == 6
     assert page.count("<svg") == 3 and "against weights" in page and report["verdicts"][0] in page
     assert r"\toprule" in latex and latex.count(r"\textbf") == 1
 

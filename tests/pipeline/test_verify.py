@@ -78,6 +78,15 @@ def test_results_of_another_training_are_found(single: Path) -> None:
     assert "translate from stage train: was made from another one" in seq2seq("verify", str(single)).out
 
 
+def test_the_runs_of_a_sweep_are_checked_but_for_those_that_failed(single: Path) -> None:
+    (single.parent / "sweep.yaml").write_text("")
+    (single.parent / "failed").mkdir()
+    (single.parent / "failed" / "manifest.json").write_text('{"name": "failed", "stages": {}}')
+    assert seq2seq("verify", str(single.parent)).code == 0
+    edit_scores(single, 0.5)
+    assert f"{single}: toy bleu value" in seq2seq("verify", str(single.parent)).out
+
+
 def test_what_is_no_run_is_told(tmp_path: Path) -> None:
     refused(seq2seq("verify", str(tmp_path)), "no run folder")
     refused(seq2seq("reproduce", str(tmp_path)), "no run folder")

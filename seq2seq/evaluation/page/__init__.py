@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -57,6 +57,19 @@ def seeds_to_html(report: SeedsReport) -> str:
     chart = validation_chart(report.logs)
     languages = f"{language_name(report.src)} → {language_name(report.tgt)}"
     return render("seeds.html.j2", report=report, languages=languages, chart=chart and chart.inline())
+
+
+def runs_to_html(folder: str, sort: str, lines: Sequence[Mapping[str, Any]], pages: Mapping[str, str]) -> str:
+    """A leaderboard as one page.
+
+    Args:
+        sort: the metric that the lines are sorted by.
+        lines: each a run, its last stage, one of its test sets ("": none yet) and the scores there.
+        pages: by run, the address of its report, where it has one.
+    """
+    sets = {name: list(of_set) for name, of_set in itertools.groupby(lines, key=lambda line: line["test_set"])}
+    shown = [metric for metric in METRICS if any(s.metric == metric for line in lines for s in line["scores"])]
+    return render("runs.html.j2", folder=folder, sort=sort, sets=sets, pages=pages, shown=shown)
 
 
 def sweep_to_html(report: SweepReport) -> str:
