@@ -40,7 +40,14 @@ def fill(weight: Tensor | None, config: recipe.KernelInitializer, hidden_size: i
         bound = config.range if config.range is not None else 1 / math.sqrt(hidden_size)
         nn.init.uniform_(weight, -bound, bound)
     elif isinstance(config, recipe.NormalInitializerConfig):
-        nn.init.normal_(weight, 0, config.deviation)
+        if config.kind == "normal":
+            nn.init.normal_(weight, 0, config.deviation)
+        else:
+            nn.init.trunc_normal_(weight, 0, config.deviation, -2 * config.deviation, 2 * config.deviation)
+    elif isinstance(config, recipe.ConstantInitializerConfig):
+        nn.init.constant_(weight, config.value)
+    elif isinstance(config, recipe.MatrixInitializerConfig):
+        _fill_matrix(weight, config, hidden_size)
     elif isinstance(config, recipe.VarianceScalingInitializerConfig):
         _scale_variance(weight if weight.dim() > 1 else weight.unsqueeze(1), config)
     elif isinstance(config, recipe.VariancePreservingInitializerConfig):
@@ -50,16 +57,24 @@ def fill(weight: Tensor | None, config: recipe.KernelInitializer, hidden_size: i
         nn.init.zeros_(weight)
     elif config.kind == "ones":
         nn.init.ones_(weight)
-    elif config.kind == "identity":  # of each gate (Le et al. 2015)
-        blocks = weight.reshape(-1, hidden_size, weight.shape[-1] if weight.dim() > 1 else 1)
-        weight.copy_(torch.eye(*blocks.shape[1:], dtype=weight.dtype).expand_as(blocks).reshape(weight.shape))
     else:
         _fill_by_fan(weight if weight.dim() > 1 else weight.unsqueeze(1), config.kind)
 
 
+def _fill_matrix(weight: Tensor, config: recipe.MatrixInitializerConfig, hidden_size: int) -> None:
+    if config.kind == "orthogonal":
+        nn.init.orthogonal_(weight if weight.dim() > 1 else weight.unsqueeze(1), config.gain)
+        return
+    blocks = weight.reshape(-1, hidden_size, weight.shape[-1] if weight.dim() > 1 else 1)
+    one = config.gain * torch.eye(*blocks.shape[1:], dtype=weight.dtype)
+    weight.copy_(one.expand_as(blocks).reshape(weight.shape))
+
+
 def _fill_by_fan(weight: Tensor, kind: str) -> None:
-    if kind == "orthogonal":
-        nn.init.orthogonal_(weight)
+    if kind.startswith("lecun"):
+        distribution = "uniform" if kind == "lecun_uniform" else "truncated_normal"
+        whole = {"kind": "variance_scaling", "distribution": distribution}
+        _scale_variance(weight, recipe.VarianceScalingInitializerConfig.model_validate(whole))
     elif kind == "glorot_uniform":
         nn.init.xavier_uniform_(weight)
     elif kind == "glorot_normal":

@@ -71,8 +71,12 @@ def constrained(weight: Tensor, config: recipe.Constraint) -> Tensor:
     if config.kind == "non_negative":
         return weight.clamp_min(0)
     norm = torch.linalg.vector_norm(weight, dim=-1, keepdim=True)
-    scale: Tensor = norm.clamp_max(config.max) if isinstance(config, recipe.MaxNormConfig) else torch.ones_like(norm)
-    result: Tensor = weight * scale / (1e-7 + norm)
+    wanted: Tensor = torch.ones_like(norm)
+    if isinstance(config, recipe.MaxNormConfig):
+        wanted = norm.clamp_max(config.max)
+    elif isinstance(config, recipe.MinMaxNormConfig):
+        wanted = torch.lerp(norm, norm.clamp(config.min, config.max), config.rate)
+    result: Tensor = weight * wanted / (1e-7 + norm)
     return result
 
 

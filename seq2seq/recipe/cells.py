@@ -12,16 +12,34 @@ from pydantic import Discriminator, Field, Tag
 from seq2seq.recipe.base import Config, Depth, Factor, Faults, named, rule
 
 Activation = Literal[
-    "tanh", "relu", "identity", "sigmoid", "hard_sigmoid", "elu", "selu", "gelu", "silu", "softplus", "softsign"
-]
+    "tanh", "relu", "identity", "sigmoid", "hard_sigmoid", "elu", "selu", "gelu", "silu", "softplus", "softsign",
+    "celu", "exponential", "hard_silu", "hard_tanh", "leaky_relu", "log_sigmoid", "mish", "relu6", "soft_shrink",
+    "hard_shrink", "squareplus", "tanh_shrink",
+]  # fmt: skip
 
 
 class PlainInitializerConfig(Config):
-    """Glorot & Bengio 2010; He et al. 2015; orthogonal (Saxe et al. 2014); or the same number everywhere."""
+    """Glorot & Bengio 2010; He et al. 2015; LeCun et al. 1998; or the same number everywhere."""
 
     kind: Literal[
-        "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "orthogonal", "identity", "zeros", "ones"
+        "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "zeros", "ones"
     ]
+
+
+class MatrixInitializerConfig(Config):
+    """Orthogonal (Saxe et al. 2014); or the identity, of each gate (Le et al. 2015)."""
+
+    kind: Literal["orthogonal", "identity"]
+    gain: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    """What the matrix is multiplied by."""
+
+
+class ConstantInitializerConfig(Config):
+    """The same number everywhere."""
+
+    kind: Literal["constant"]
+    value: Annotated[float, Field(ge=-1000, le=1000)]
+    """The number."""
 
 
 class UniformInitializerConfig(Config):
@@ -33,9 +51,9 @@ class UniformInitializerConfig(Config):
 
 
 class NormalInitializerConfig(Config):
-    """Normal with mean 0."""
+    """Normal with mean 0; truncated: drawn again beyond two of these deviations, which leaves 0.88 of one."""
 
-    kind: Literal["normal"]
+    kind: Literal["normal", "truncated_normal"]
     deviation: Annotated[float, Field(gt=0, le=1000)] = 0.05
     """Standard deviation."""
 
@@ -53,7 +71,12 @@ class VarianceScalingInitializerConfig(Config):
 
 
 _Initializer = Annotated[
-    PlainInitializerConfig | UniformInitializerConfig | NormalInitializerConfig | VarianceScalingInitializerConfig,
+    PlainInitializerConfig
+    | MatrixInitializerConfig
+    | ConstantInitializerConfig
+    | UniformInitializerConfig
+    | NormalInitializerConfig
+    | VarianceScalingInitializerConfig,
     Field(discriminator="kind"),
 ]
 Initializer = Annotated[_Initializer, named(_Initializer)]
@@ -69,6 +92,8 @@ class VariancePreservingInitializerConfig(Config):
 _KernelInitializer = Annotated[
     VariancePreservingInitializerConfig
     | PlainInitializerConfig
+    | MatrixInitializerConfig
+    | ConstantInitializerConfig
     | UniformInitializerConfig
     | NormalInitializerConfig
     | VarianceScalingInitializerConfig,
@@ -91,6 +116,23 @@ class RegularizerConfig(Config):
             yield "l2", "0 as l1 is: there is no penalty; set one of them, or remove this section"
 
 
+class MinMaxNormConfig(Config):
+    """The norm of the weights into each unit is moved into a range (Keras's MinMaxNorm)."""
+
+    kind: Literal["min_max_norm"]
+    min: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """The smallest norm."""
+    max: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+    """The largest norm."""
+    rate: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The share of the way into the range that each step goes; 1: all of it."""
+
+    @rule
+    def _is_a_range(self) -> Faults:
+        if self.min > self.max:
+            yield "min", f"{self.min:g} is above `max`, {self.max:g}"
+
+
 class MaxNormConfig(Config):
     """The weights into each unit are scaled down to this norm where they exceed it (Srivastava et al. 2014)."""
 
@@ -105,7 +147,7 @@ class PlainConstraintConfig(Config):
     kind: Literal["non_negative", "unit_norm"]
 
 
-_Constraint = Annotated[MaxNormConfig | PlainConstraintConfig, Field(discriminator="kind")]
+_Constraint = Annotated[MaxNormConfig | MinMaxNormConfig | PlainConstraintConfig, Field(discriminator="kind")]
 Constraint = Annotated[_Constraint, named(_Constraint)]
 
 
@@ -116,7 +158,7 @@ class CellConfig(Config):
     """Whether there is a b at all."""
     kernel_initializer: KernelInitializer = VariancePreservingInitializerConfig(kind="variance_preserving")
     """What W_x begins with."""
-    recurrent_initializer: Initializer = PlainInitializerConfig(kind="orthogonal")
+    recurrent_initializer: Initializer = MatrixInitializerConfig(kind="orthogonal")
     """What W_h begins with."""
     bias_initializer: Initializer = PlainInitializerConfig(kind="zeros")
     """What b begins with."""

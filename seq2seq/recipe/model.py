@@ -15,7 +15,6 @@ from seq2seq.recipe.cells import (
     ElementwiseConfig,
     Initializer,
     LstmConfig,
-    PlainInitializerConfig,
     TransitionGruConfig,
 )
 
@@ -252,7 +251,7 @@ class ModelConfig(Config):
     @rule
     def _begins_with_differences(self) -> Faults:
         first = self.initializer
-        if isinstance(first, PlainInitializerConfig) and first.kind in ("identity", "zeros", "ones"):
+        if first is not None and first.kind in ("identity", "zeros", "ones", "constant"):
             yield "initializer", f"{first.kind} gives tokens that training cannot tell apart; use uniform, or normal"
 
     @rule

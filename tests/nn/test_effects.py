@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ def put(settings: Settings, key: str, value: Any) -> None:
 def built(settings: Settings) -> recipe.ModelConfig | None:
     nested: Settings = {name: dict(section) for name, section in SMALL.items()}
     for key, value in settings.items():
-        put(nested, key, value)
+        put(nested, key, deepcopy(value))
     try:
         return recipe.ModelConfig.model_validate(nested)
     except ValidationError:
@@ -94,7 +95,11 @@ def trace(config: recipe.ModelConfig) -> list[Tensor]:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(1).mul_(30)  # far outside of every constraint
-    constrain(model)
+        constrain(model)
+        found += [parameter.clone() for parameter in model.parameters()]
+        for parameter in model.parameters():
+            parameter.mul_(1e-3)  # and below a norm that may not be fallen short of
+        constrain(model)
     return [*found, *model.state_dict().values()]
 
 

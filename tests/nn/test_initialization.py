@@ -73,7 +73,7 @@ def model(layers: int, cell: dict[str, Any]) -> Seq2Seq:
 
 def first_norms(made: Seq2Seq) -> dict[str, float]:
     tokens = torch.randint(4, 40, (8, 9))
-    logits = made.logits(made(tokens, torch.full((8,), 9), tokens))
+    logits = made.logits(made(tokens, torch.full((8,), 9), tokens).states)
     torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens.flatten()).backward()
     return gradient_norms(made)
 

@@ -21,7 +21,10 @@ Mask = Float[Tensor, "*rows hidden"] | None
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh, "relu": torch.relu, "identity": lambda x: x, "sigmoid": torch.sigmoid,
     "hard_sigmoid": F.hardsigmoid, "elu": F.elu, "selu": F.selu, "gelu": F.gelu, "silu": F.silu,
-    "softplus": F.softplus, "softsign": F.softsign,
+    "softplus": F.softplus, "softsign": F.softsign, "celu": F.celu, "exponential": torch.exp,
+    "hard_silu": F.hardswish, "hard_tanh": F.hardtanh, "leaky_relu": lambda x: F.leaky_relu(x, 0.2),
+    "log_sigmoid": F.logsigmoid, "mish": F.mish, "relu6": F.relu6, "soft_shrink": F.softshrink,
+    "hard_shrink": F.hardshrink, "squareplus": lambda x: (x + torch.sqrt(x * x + 4)) / 2, "tanh_shrink": F.tanhshrink,
 }  # fmt: skip
 
 
