@@ -74,7 +74,6 @@ def test_exact_initializers(forget_bias: float) -> None:
         ({"kind": "identity", "gain": 0.5}, keras.initializers.Identity(0.5)),
         ({"kind": "orthogonal", "gain": 1.5}, keras.initializers.Orthogonal(1.5)),
     ],
-    ids=str,
 )
 def test_matrix_initializers(kind: Options, theirs: Any) -> None:
     """A simple RNN's square W_h: the same, or of the same product with itself."""

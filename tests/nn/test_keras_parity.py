@@ -254,7 +254,6 @@ def test_penalty_on_outputs_is_the_sum_over_sentences_of_kerass(name: str) -> No
         ("unit_norm", "UnitNorm"),
         ({"kind": "min_max_norm", "min": 1.5, "max": 1.75, "rate": 0.5}, keras.constraints.MinMaxNorm(1.5, 1.75, 0.5)),
     ],
-    ids=str,
 )
 def test_constraints(name: str, kind: Any, constraint: Any) -> None:
     keys = [f"{part}_constraint" for part in parts(name)]
