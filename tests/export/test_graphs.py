@@ -12,6 +12,7 @@ import torch
 
 from seq2seq.data.tokenization import BOS, PAD
 from seq2seq.decoding.model_scorer import ModelScorer
+from seq2seq.nn.cells.base import ACTIVATIONS
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.recipe import ModelConfig
 from seq2seq.runtime.folder import graphs
@@ -96,6 +97,24 @@ def test_graphs_give_the_models_numbers(config: dict[str, Any], tmp_path: Path) 
 @pytest.mark.parametrize("config", MORE, ids=str)
 def test_more_graphs_give_the_models_numbers(config: dict[str, Any], tmp_path: Path) -> None:
     compare(make(config), tmp_path)
+
+
+class EveryActivation(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.stack([act(x) for act in ACTIVATIONS.values()])
+
+
+def test_every_activation_is_exported(tmp_path: Path) -> None:
+    import onnxruntime  # noqa: PLC0415 - an extra
+
+    x, path = torch.linspace(-5, 5, 101), tmp_path / "activations.onnx"
+    program = torch.export.export(EveryActivation(), (x,))
+    exported = torch.onnx.export(program, input_names=["x"], verbose=False)
+    assert exported is not None
+    exported.save(path)
+    (found,) = onnxruntime.InferenceSession(path).run(None, {"x": x.numpy()})
+    for name, ours, theirs in zip(ACTIVATIONS, EveryActivation()(x), found, strict=True):
+        np.testing.assert_allclose(theirs, ours.numpy(), atol=1e-5, rtol=1e-5, err_msg=name)
 
 
 def compare(model: Seq2Seq, folder: Path) -> None:
