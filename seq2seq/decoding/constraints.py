@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from seq2seq.data.tokenization import EOS, SPACE, Tokenizer
+from seq2seq.data.tokenization import EOS, SPACE, UNK, Tokenizer
 from seq2seq.decoding.processors import Prefixes
 from seq2seq.decoding.scorer import Logits
+from seq2seq.errors import UserError
+
+
+def tokens_of(text: str, tokenizer: Tokenizer, what: str) -> list[int]:
+    """The tokens of a text that translations have to hold.
+
+    Args:
+        what: what the text is, for the error.
+
+    Raises:
+        UserError: the vocabulary has no tokens for it.
+    """
+    (tokens,) = tokenizer.encode_batch([text])
+    if UNK in tokens:
+        unknown = ", ".join(map(repr, tokenizer.unknown(text)))
+        raise UserError(f"{what}: the model's vocabulary has no token for {unknown}; use other words")
+    return tokens
 
 
 class ForcedPrefix:

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from seq2seq.data.tokenization import EOS, PAD, UNK, Tokenizer
+from seq2seq.data.tokenization import EOS, PAD, Tokenizer
+from seq2seq.decoding.constraints import tokens_of
 from seq2seq.decoding.processors import Prefixes
 from seq2seq.decoding.scorer import Logits
 from seq2seq.decoding.search import on_grid, rank
-from seq2seq.errors import UserError
 
 Tokens = tuple[int, ...]
 ANY_ORDER = 6
@@ -87,11 +87,7 @@ def found_in(phrase: str, tokenizer: Tokenizer, spaced: bool) -> re.Pattern[str]
 
 def _forms(phrase: str, tokenizer: Tokenizer, spaced: bool) -> Iterator[Tokens]:
     """The tokens that write a phrase after a space, and those without one where words have none between them."""
-    (tokens,) = tokenizer.encode_batch([phrase])
-    if UNK in tokens:
-        unknown = ", ".join(map(repr, tokenizer.unknown(phrase)))
-        raise UserError(f"required phrase {phrase!r}: the model's vocabulary has no token for {unknown}; "
-                        "use other words")  # fmt: skip
+    tokens = tokens_of(phrase, tokenizer, f"required phrase {phrase!r}")
     yield tuple(tokens)
     if not spaced:
         yield tuple(tokenizer.without_space(tokens))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from seq2seq.data.tokenization import EOS, UNK, Tokenizer
+from seq2seq.data.tokenization import EOS, Tokenizer
 from seq2seq.decoding.confidence import Calibration, sentence_probability
-from seq2seq.decoding.constraints import ExcludedPhrases, ForcedPrefix
+from seq2seq.decoding.constraints import ExcludedPhrases, ForcedPrefix, tokens_of
 from seq2seq.decoding.coverage import CoveragePenalty, CoverageScorer
 from seq2seq.decoding.diverse import diverse_beam_search
 from seq2seq.decoding.forced import force
@@ -245,16 +245,8 @@ def make_processors(config: DecodingConfig, tokenizer: Tokenizer) -> list[Proces
     if config.exclude:
         processors.append(ExcludedPhrases(config.exclude, tokenizer))
     if config.prefix:
-        processors.append(ForcedPrefix(_prefix_tokens(config.prefix, tokenizer)))
+        processors.append(ForcedPrefix(tokens_of(config.prefix, tokenizer, "decoding.prefix")))
     return processors
-
-
-def _prefix_tokens(prefix: str, tokenizer: Tokenizer) -> list[int]:
-    (tokens,) = tokenizer.encode_batch([prefix])
-    if UNK in tokens:
-        unknown = ", ".join(map(repr, tokenizer.unknown(prefix)))
-        raise UserError(f"decoding.prefix: the model's vocabulary has no token for {unknown}; use other words")
-    return tokens
 
 
 def is_language_model(trained: Trained) -> bool:

@@ -1,6 +1,7 @@
 """First weights."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +44,7 @@ def fill(weight: Tensor | None, config: recipe.KernelInitializer, hidden_size: i
         if config.kind == "normal":
             nn.init.normal_(weight, 0, config.deviation)
         else:
-            nn.init.trunc_normal_(weight, 0, config.deviation, -2 * config.deviation, 2 * config.deviation)
+            _truncated_normal(weight, config.deviation)
     elif isinstance(config, recipe.ConstantInitializerConfig):
         nn.init.constant_(weight, config.value)
     elif isinstance(config, recipe.MatrixInitializerConfig):
@@ -72,9 +73,10 @@ def _fill_matrix(weight: Tensor, config: recipe.MatrixInitializerConfig, hidden_
 
 def _fill_by_fan(weight: Tensor, kind: str) -> None:
     if kind.startswith("lecun"):
-        distribution = "uniform" if kind == "lecun_uniform" else "truncated_normal"
-        whole = {"kind": "variance_scaling", "distribution": distribution}
-        _scale_variance(weight, recipe.VarianceScalingInitializerConfig.model_validate(whole))
+        distribution: Literal["uniform", "truncated_normal"] = (
+            "uniform" if kind == "lecun_uniform" else "truncated_normal"
+        )
+        _scale_variance(weight, recipe.VarianceScalingInitializerConfig(kind="variance_scaling", distribution=distribution))
     elif kind == "glorot_uniform":
         nn.init.xavier_uniform_(weight)
     elif kind == "glorot_normal":
@@ -94,5 +96,9 @@ def _scale_variance(weight: Tensor, config: recipe.VarianceScalingInitializerCon
     elif config.distribution == "untruncated_normal":
         nn.init.normal_(weight, 0, deviation)
     else:
-        whole = deviation / 0.87962566103423978  # cutting at two deviations leaves this share of the deviation
-        nn.init.trunc_normal_(weight, 0, whole, -2 * whole, 2 * whole)
+        _truncated_normal(weight, deviation / 0.87962566103423978)  # what cutting leaves of the deviation
+
+
+def _truncated_normal(weight: Tensor, deviation: float) -> None:
+    """A normal distribution cut at two deviations."""
+    nn.init.trunc_normal_(weight, 0, deviation, -2 * deviation, 2 * deviation)

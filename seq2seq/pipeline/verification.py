@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.errors import UserError
-from seq2seq.evaluation.metrics import score
 from seq2seq.files import file_hash
 from seq2seq.pipeline.manifest import Manifest, digest
 from seq2seq.pipeline.runner import holds_seeds
 from seq2seq.pipeline.seeds import of_seed
 from seq2seq.pipeline.seeds_summary import seeds_scores
-from seq2seq.pipeline.stages.evaluate import read_test_set
+from seq2seq.pipeline.stages.evaluate import score_test_set
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.file import load_recipe
 from seq2seq.run_folder import RunFolder
@@ -98,11 +97,7 @@ def _computed(recipe: Recipe, folder: RunFolder) -> dict[str, Sequence[Any]]:
             str(seed): RunFolder(folder.root / Path(of_seed(recipe, seed).output_dir).name) for seed in recipe.seeds
         }
         return dict(seeds_scores(recipe, folder, runs))
-    config, tgt, found = recipe.evaluation, recipe.data.tgt, dict[str, Sequence[Any]]()
-    for name in recipe.data.test:
-        _, lines, references = read_test_set(folder, name, tgt)
-        found[name] = score(lines, references, config.metrics, tgt, config.bootstrap)
-    return found
+    return {name: score_test_set(recipe, folder, name) for name in recipe.data.test}
 
 
 def _stored(folder: RunFolder) -> dict[str, Any]:

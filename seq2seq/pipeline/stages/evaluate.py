@@ -35,19 +35,24 @@ class Evaluate(Stage):
         from seq2seq.console import say
         from seq2seq.data.test_sets import update_test_sets
         from seq2seq.data.tokenization import load_tokenizers
-        from seq2seq.evaluation.metrics import score
 
         recipe, folder, result = context.recipe, context.folder, {}
         update_test_sets(recipe.data, load_tokenizers(folder.model), folder.data, say)
         for name in recipe.data.test:
-            _, hypotheses, references = read_test_set(folder, name, recipe.data.tgt)
-            config = recipe.evaluation
-            scores = score(hypotheses, references, config.metrics, recipe.data.tgt, config.bootstrap)
-            result[name] = [asdict(s) for s in scores]
+            result[name] = [asdict(score) for score in score_test_set(recipe, folder, name)]
         if folder.scores.exists() and json.loads(folder.scores.read_text(encoding="utf-8")) != result:
             folder.scores.replace(folder.previous_scores)
         write_json(folder.scores, result)
         return [folder.scores, *(folder.test_set(name) for name in recipe.data.test)]
+
+
+def score_test_set(recipe: Recipe, folder: RunFolder, name: str) -> list[Score]:
+    """The scores of a test set's translations in the run folder."""
+    from seq2seq.evaluation.metrics import score
+
+    _, hypotheses, references = read_test_set(folder, name, recipe.data.tgt)
+    config = recipe.evaluation
+    return score(hypotheses, references, config.metrics, recipe.data.tgt, config.bootstrap)
 
 
 def read_scores(folder: RunFolder) -> dict[str, list[Score]]:
