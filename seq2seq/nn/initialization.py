@@ -1,7 +1,6 @@
 """First weights."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -73,10 +72,9 @@ def _fill_matrix(weight: Tensor, config: recipe.MatrixInitializerConfig, hidden_
 
 def _fill_by_fan(weight: Tensor, kind: str) -> None:
     if kind.startswith("lecun"):
-        distribution: Literal["uniform", "truncated_normal"] = (
-            "uniform" if kind == "lecun_uniform" else "truncated_normal"
-        )
-        _scale_variance(weight, recipe.VarianceScalingInitializerConfig(kind="variance_scaling", distribution=distribution))
+        uniform = recipe.VarianceScalingInitializerConfig(kind="variance_scaling", distribution="uniform")
+        normal = recipe.VarianceScalingInitializerConfig(kind="variance_scaling", distribution="truncated_normal")
+        _scale_variance(weight, uniform if kind == "lecun_uniform" else normal)
     elif kind == "glorot_uniform":
         nn.init.xavier_uniform_(weight)
     elif kind == "glorot_normal":
