@@ -1,7 +1,8 @@
-"""A model's copy for decoding on a CPU: the same numbers to the bit, sooner.
+"""A model's copy for decoding on a CPU: the same products, sooner.
 
 oneDNN reads a weight in a layout of its own. torch's products bring it there every time, which for the few rows of a
-search takes longer than the product itself.
+search takes longer than the product itself. And a row's product is the same to the bit beside any number of others;
+torch's own is not where MKL computes it (Intel), and may differ from oneDNN's in the last digits there.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def test_a_rows_product_does_not_depend_on_how_many_there_are() -> None:
         weight, x = (torch.randn(size, generator=generator) for size in (shape, (200, shape[1])))
         product = PackedWeight(weight)
         whole = F.linear(x, product)  # type: ignore[arg-type]
-        assert torch.equal(whole, F.linear(x, weight))
+        torch.testing.assert_close(whole, (x.double() @ weight.double().T).float(), rtol=0, atol=1e-3)
         for rows in (1, 2, 5, 7, 16, 33, 160):
             assert torch.equal(F.linear(x[:rows], product), whole[:rows])  # type: ignore[arg-type]
 
