@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from seq2seq.decoding.words import Link
@@ -13,6 +14,7 @@ MARKUP = re.compile(
     r"|<(?P<close>/?)(?P<name>[A-Za-z][^\s/<>]*+)(?P<rest>(?:[^<>\"']++|\"[^\"]*+\"|'[^']*+'){0,10000}+)>",
     re.S,
 )
+_BEFORE, _BEHIND = re.compile(r"\W*"), re.compile(r"\W*\Z")
 VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 
 
@@ -34,12 +36,60 @@ class Element:
     closing: str
 
 
+Stack = tuple[Element, ...]
+"""Elements that something stands in, outermost first."""
+
+
+@dataclass
+class Word:
+    """A word of the source."""
+
+    parts: list[tuple[str, Stack]]
+    """It may go on behind a tag."""
+    inside: list[tuple[int, str]] = field(default_factory=list)
+    """What stands by itself within it or right behind it, and after how many characters."""
+
+    @property
+    def text(self) -> str:
+        """It, without tags."""
+        return "".join(text for text, _ in self.parts)
+
+    @property
+    def stack(self) -> Stack:
+        """The deepest that letters of it stand in."""
+        lettered = [part for part in self.parts if any(map(str.isalnum, part[0]))]
+        return max((stack for _, stack in lettered or self.parts), key=len)
+
+    def dress(self, word: str) -> list[Stack]:
+        """Of each character of its translation, its elements: signs around the word stay in those that they were in."""
+        before = min(self._outside(self.parts), len(_BEFORE.match(word)[0]))  # type: ignore[index]
+        behind = min(self._outside(self.parts[::-1]), len(_BEHIND.search(word, before)[0]))  # type: ignore[index]
+        inner = [self.stack] * (len(word) - before - behind)
+        return [self.parts[0][1]] * before + inner + [self.parts[-1][1]] * behind
+
+    def _outside(self, parts: list[tuple[str, Stack]]) -> int:
+        """How many signs stand before the letters, in other elements."""
+        stack = self.stack
+        signs = itertools.takewhile(lambda part: part[1] != stack and not any(map(str.isalnum, part[0])), parts)
+        return sum(len(text) for text, _ in signs)
+
+    def position(self, characters: int, word: str) -> int:
+        """Where in its translation that goes which stands after so many of its characters."""
+        text = self.text
+        before, behind = text[:characters], text[characters:]
+        if word == text:
+            return characters
+        if not any(map(str.isalnum, before)):
+            return min(characters, len(_BEFORE.match(word)[0]))  # type: ignore[index]
+        signs = 0 if any(map(str.isalnum, behind)) else len(_BEHIND.search(word)[0])  # type: ignore[index]
+        return len(word) - min(len(behind), signs)
+
+
 @dataclass
 class Layout:
-    """Where inline elements stand among a sentence's words."""
+    """Where inline tags stand among a sentence's words."""
 
-    stacks: list[tuple[Element, ...]] = field(default_factory=list)
-    """Of each word, the elements it stands in, outermost first."""
+    words: list[Word] = field(default_factory=list)
     standing: dict[int, str] = field(default_factory=dict)
     """What stands by itself before a word, by the word's place."""
     elements: list[Element] = field(default_factory=list)
@@ -57,7 +107,7 @@ class Layout:
         opened: list[tuple[Element, int, int]] = []  # with the words and the markup before it
         within = False  # a word
         for i, part in enumerate(parts):
-            place, standing = len(found.stacks), found.standing.get(len(found.stacks), "")
+            place, standing = len(found.words), found.standing.get(len(found.words), "")
             if isinstance(part, str):
                 within = found._read(read(part), tuple(element for element, _, _ in opened), within)
             elif i in closings:
@@ -67,26 +117,28 @@ class Layout:
                 opened.append((element, place, len(standing)))
             elif i in closed:
                 element, words, mark = opened.pop()
-                if words < place or (place and element in found.stacks[-1]):
+                if words < place or (place and element in found.words[-1].stack):
                     found.elements.append(element)
                 else:  # an icon, a link around a picture
                     inner = element.opening + standing[mark:] + element.closing
                     found.standing[place] = standing[:mark] + inner
+            elif within and all(words < place for _, words, _ in opened):
+                found.words[-1].inside.append((len(found.words[-1].text), part.raw))
             else:
                 found.standing[place] = standing + part.raw
         return found
 
-    def _read(self, text: str, stack: tuple[Element, ...], within: bool) -> bool:
+    def _read(self, text: str, stack: Stack, within: bool) -> bool:
         """Take note of a text's words; returns whether its last goes on."""
         if not text:
             return within
-        words, place = text.split(), len(self.stacks)
+        words, place = text.split(), len(self.words)
         if place in self.standing and text[0].isspace():
             self.standing[place] += " "
         if words and within and not text[0].isspace():
-            self.stacks[-1] = max(self.stacks[-1], stack, key=len)
+            self.words[-1].parts.append((words[0], stack))
             words = words[1:]
-        self.stacks += [stack] * len(words)
+        self.words += [Word([(word, stack)]) for word in words]
         return not text[-1].isspace()
 
 
@@ -111,23 +163,41 @@ def placed(layout: Layout, words: Sequence[str], alignment: Sequence[Link], writ
     """Translated words, in the elements of the source words that they are aligned to.
 
     Args:
-        write: a word as it stands among tags.
+        write: text as it stands among tags.
     """
-    sources = {target: source for source, target in alignment if source < len(layout.stacks)}
-    standing = dict(layout.standing)
-    written, stack, used = "", tuple[Element, ...](), set[Element]()
+    sources = {target: source for source, target in alignment if source < len(layout.words)}
+    standing, inside = dict(layout.standing), {i: word.inside for i, word in enumerate(layout.words)}
+    written, stack, used = "", Stack(), set[Element]()
     for place, word in enumerate(words):
         source = sources.get(place)
-        wanted = stack if source is None else layout.stacks[source]
-        kept = next((i for i, (a, b) in enumerate(zip(stack, wanted, strict=False)) if a is not b), None)
-        kept = min(len(stack), len(wanted)) if kept is None else kept
-        written += "".join(element.closing for element in reversed(stack[kept:])) + (" " if place else "")
-        written += "" if source is None else standing.pop(source, "")
-        written += "".join(element.opening for element in wanted[kept:]) + write(word)
-        stack, used = wanted, used | set(wanted)
+        before = " " if place else ""
+        pieces = [(word, stack)] if source is None else _pieces(layout.words[source], word, inside.pop(source, []))
+        for piece, wanted in pieces:
+            kept = next((i for i, (a, b) in enumerate(zip(stack, wanted, strict=False)) if a is not b), None)
+            kept = min(len(stack), len(wanted)) if kept is None else kept
+            written += "".join(element.closing for element in reversed(stack[kept:])) + before
+            written += "" if source is None else standing.pop(source, "")
+            written += "".join(element.opening for element in wanted[kept:])
+            written += piece.raw if isinstance(piece, Tag) else write(piece)
+            stack, used, before = wanted, used | set(wanted), ""
     written += "".join(element.closing for element in reversed(stack))
+    written += "".join(raw for left in inside.values() for _, raw in left)
     written += "".join(element.opening + element.closing for element in layout.elements if element not in used)
     return written + "".join(" " + standing[place].rstrip() for place in sorted(standing))
+
+
+def _pieces(source: Word, word: str, inside: Sequence[tuple[int, str]]) -> Iterator[tuple[str | Tag, Stack]]:
+    """A translated word, parted where its elements change and where something stands within it."""
+    stacks = source.dress(word)
+    marks = [(source.position(characters, word), raw) for characters, raw in inside]
+    told = 0
+    for (stack, passed), letters in itertools.groupby(
+        range(len(word)), lambda i: (stacks[i], sum(mark <= i for mark, _ in marks))
+    ):
+        yield from ((Tag(raw), stack) for _, raw in marks[told:passed])
+        told = passed
+        yield "".join(word[i] for i in letters), stack
+    yield from ((Tag(raw), stacks[-1]) for _, raw in marks[told:])
 
 
 def inline(line: str) -> list[str | Tag]:

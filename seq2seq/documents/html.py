@@ -1,20 +1,14 @@
-"""HTML: the text is translated, tags, comments, scripts and entities around it stay byte for byte.
-
-What is written in one block is translated as one sentence, and inline tags go where their words went, as in Firefox's
-translations: each translated word stands in the elements of the source word it is aligned to.
-"""
+"""HTML: the text is translated, tags, comments, scripts and entities around it stay byte for byte."""
 
 from __future__ import annotations
 
+import functools
 import html
-import itertools
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from seq2seq.decoding.markup import MARKUP, VOID, Layout, Tag, counterparts, placed
-from seq2seq.decoding.translation import Translation
-from seq2seq.documents.plain import chosen
+from seq2seq.decoding.markup import MARKUP, VOID, Tag
+from seq2seq.documents.document import Document, Sentence, Syntax, sentences
 
 _INLINE = frozenset(
     "a abbr b bdi bdo big cite code data del dfn em font i img ins kbd label mark q s samp small span strike strong "
@@ -23,22 +17,10 @@ _INLINE = frozenset(
 """Elements within a sentence; all others end it."""
 _VERBATIM = frozenset("script style code pre kbd samp var textarea svg math template".split())
 _NO_TRANSLATION = re.compile(r"""\btranslate\s*=\s*["']?no\b|\bclass\s*=\s*["'][^"']*\bnotranslate\b""", re.I)
+_HTML = Syntax(html.unescape, functools.partial(html.escape, quote=False))
 
 
-@dataclass
-class Sentence:
-    """A block's text with its inline tags."""
-
-    parts: list[str | Tag]
-    """Text is as written, with its entities."""
-
-    @property
-    def text(self) -> str:
-        """What is translated: without tags, entities resolved, white space single."""
-        return " ".join("".join(html.unescape(part) for part in self.parts if isinstance(part, str)).split())
-
-
-class Html:
+class Html(Document):
     """A piece of HTML, or a page.
 
     Args:
@@ -46,32 +28,18 @@ class Html:
     """
 
     def __init__(self, source: str, aligned: bool) -> None:
-        self._parts: list[str | Sentence] = []
-        gathered: list[str | Tag] = []
-        for part, ends in [*_pieces(source), ("", True)]:
-            if not ends and (aligned or isinstance(part, str)):
-                gathered.append(part)
-                continue
-            for run in _nested(gathered):
-                self._parts += _sentence(run)
-            self._parts.append(part.raw if isinstance(part, Tag) else part)
-            gathered = []
+        super().__init__(_parts(source, aligned))
 
-    @property
-    def texts(self) -> list[str]:
-        """What is to be translated, one sentence or paragraph each."""
-        return [part.text for part in self._parts if isinstance(part, Sentence)]
 
-    def render(self, found: Sequence[Translation], choice: int = 0) -> str:
-        """The same HTML with translations of `texts` in place.
-
-        Args:
-            choice: which candidate of each to take, the best where there are fewer, or tags stand within.
-        """
-        translations = iter(found)
-        return "".join(
-            part if isinstance(part, str) else _translated(part, next(translations), choice) for part in self._parts
-        )
+def _parts(source: str, aligned: bool) -> Iterator[str | Sentence]:
+    gathered: list[str | Tag] = []
+    for part, ends in [*_pieces(source), ("", True)]:
+        if not ends:
+            gathered.append(part)
+            continue
+        yield from sentences(gathered, _HTML, aligned)
+        yield part.raw if isinstance(part, Tag) else part
+        gathered = []
 
 
 def _pieces(source: str) -> Iterator[tuple[str | Tag, bool]]:
@@ -100,72 +68,3 @@ def _pieces(source: str) -> Iterator[tuple[str | Tag, bool]]:
         yield Tag(source[start:]), True
     elif place < len(source):
         yield source[place:], False
-
-
-def _nested(parts: list[str | Tag]) -> Iterator[list[str | Tag]]:
-    """Cut at tags that lack their counterpart, so that all others are properly nested."""
-    matched = counterparts(parts)
-    whole = matched.keys() | set(matched.values())
-    lone = [i for i, part in enumerate(parts) if isinstance(part, Tag) and part.kind != "void" and i not in whole]
-    if not lone:
-        yield parts
-        return
-    for before, here in itertools.pairwise([-1, *lone, len(parts)]):
-        yield from _nested(parts[before + 1 : here])
-        if here < len(parts):
-            yield [Tag(_raw([parts[here]]))]
-
-
-def _sentence(parts: list[str | Tag]) -> Iterator[str | Sentence]:
-    """What stands between two blocks: a sentence, with what is around its words left as it is."""
-    texts = [i for i, part in enumerate(parts) if isinstance(part, str) and any(map(str.isalpha, html.unescape(part)))]
-    if not texts:
-        yield _raw(parts)
-        return
-    first, behind = _balanced(parts, texts[0], texts[-1])
-    inner = parts[first:behind]
-    before, after = _raw(parts[:first]), _raw(parts[behind:])
-    if isinstance(inner[0], str):
-        stripped = inner[0].lstrip()
-        before, inner[0] = before + inner[0][: len(inner[0]) - len(stripped)], stripped
-    if isinstance(inner[-1], str):
-        stripped = inner[-1].rstrip()
-        after, inner[-1] = inner[-1][len(stripped) :] + after, stripped
-    yield before
-    yield Sentence(inner)
-    yield after
-
-
-def _raw(parts: Sequence[str | Tag]) -> str:
-    return "".join(part if isinstance(part, str) else part.raw for part in parts)
-
-
-def _balanced(parts: Sequence[str | Tag], first: int, last: int) -> tuple[int, int]:
-    """A wider range that has the closing tag of each element opened in it, and the other way round."""
-    kinds = [part.kind if isinstance(part, Tag) else "" for part in parts]
-    opened = missing = 0
-    for kind in kinds[first : last + 1]:
-        if kind == "open":
-            opened += 1
-        elif kind == "close":
-            opened, missing = (opened - 1, missing) if opened else (0, missing + 1)
-    while missing and first > 0:
-        first -= 1
-        missing += (kinds[first] == "close") - (kinds[first] == "open")
-    while opened and last < len(kinds) - 1:
-        last += 1
-        opened += (kinds[last] == "open") - (kinds[last] == "close")
-    return first, last + 1
-
-
-def _translated(sentence: Sentence, translation: Translation, choice: int) -> str:
-    """A sentence's translation as HTML."""
-    if all(isinstance(part, str) for part in sentence.parts):
-        return _escape(chosen(translation, choice))
-    return placed(
-        Layout.of(sentence.parts, html.unescape), translation.text.split(), translation.alignment or [], _escape
-    )
-
-
-def _escape(text: str) -> str:
-    return html.escape(text, quote=False)
