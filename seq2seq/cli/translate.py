@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,14 +30,29 @@ def translate(
         list[str] | None,
         typer.Argument(metavar="KEY=VALUE", help="With a RUN: keys of `decoding`; with a RECIPE: any of its keys."),
     ] = None,
-    input: Annotated[Path | None, typer.Option(help="With a RUN: text to translate; without it stdin.")] = None,
-    input_format: Annotated[
-        str,
+    input: Annotated[
+        Path | None,
         typer.Option(
-            help="With a RUN: text; or, with phrases that a translation must hold, tsv (source, tab, phrase, tab, ...) "
-            'or jsonl ({"source": ..., "require": [...]}).'
+            help="With a RUN: text to translate, without it stdin. Of .html, .md, .docx, .srt, .vtt, .po, .csv, .tsv "
+            "and .jsonl files the text is translated, and all else stays."
         ),
-    ] = "text",
+    ] = None,
+    input_format: Annotated[
+        str | None,
+        typer.Option(
+            help="With a RUN: text (lines); html, md, ...: a file's kind, where its name does not tell; or, with "
+            "phrases that a translation must hold, tsv (source, tab, phrase, tab, ...) or jsonl "
+            '({"source": ..., "require": [...]}).'
+        ),
+    ] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER|NAME",
+            help="With a RUN: what of a csv or tsv file is translated: a column, from 0, or by its name in the first "
+            "row; of jsonl a field.",
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="With a RUN: where translations go; without it stdout.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an --output that exists.")] = False,
     format: Annotated[
@@ -100,7 +114,12 @@ def translate(
             | {"--beam-size": beam_size is not None, "--input": input is not None, "--output": output is not None}
             | {"--alignment": alignment, "--buffer": buffer is not None, "--ensemble": bool(ensemble)}
             | {"--weight": bool(weight), "--precision": precision is not None}
-            | {"--input-format": input_format != "text", "--glossary": glossary is not None, "--keep": bool(keep)}
+            | {
+                "--input-format": input_format is not None,
+                "--column": column is not None,
+                "--glossary": glossary is not None,
+                "--keep": bool(keep),
+            }
             | {"--language-model": language_model is not None, "--rescore": bool(rescore)},
             "set decoding.beam_size=N, decoding.glossary=FILE, or name its run folder to translate text",
         )
@@ -108,8 +127,6 @@ def translate(
         return
     if format not in ("text", "jsonl", "pharaoh"):
         raise UserError(f"--format {format}: must be text, jsonl or pharaoh")
-    if input_format not in ("text", "tsv", "jsonl"):
-        raise UserError(f"--input-format {input_format}: must be text, tsv or jsonl")
     if format != "jsonl" and n_best > 1:
         raise UserError(f"--n-best has no effect on {format}, which is one line a line; add --format jsonl")
     if format != "jsonl" and alignment:
@@ -118,15 +135,22 @@ def translate(
         raise UserError("--force has no effect without --output")
     if output is not None and output.exists() and not force:
         raise UserError(f"--output {output}: exists; name another file, or add --force to replace it")
-
     if weight and not ensemble:
         raise UserError("--weight has no effect without --ensemble")
 
+    from seq2seq.cli.translating import Paths, document_kind, files_of, translate_document, translate_lines
     from seq2seq.decoding.ensemble import ensemble_of
-    from seq2seq.decoding.inputs import parsed
-    from seq2seq.decoding.streams import buffered, lines_of, opened, write_jsonl, write_pharaoh, write_text
+    from seq2seq.decoding.streams import write_jsonl, write_pharaoh, write_text
     from seq2seq.decoding.translator import Translator, check_n_best
 
+    kind = document_kind(input, input_format, column)
+    if kind == "txt" and (format != "text" or buffer is not None):
+        kind = None  # lines
+    if kind is not None:
+        for option, given in {"--format": format != "text", "--buffer": buffer is not None}.items():
+            if given:
+                raise UserError(f"{option} has no effect on a document (.{kind}), which stays one; add --input-format "
+                                "text to translate it as lines")  # fmt: skip
     names = [run, *(ensemble or [])]
     models = load_models(names, precision, device, threads)
     loaded = ensemble_of(models, names, weight or []) if ensemble else models[0]
@@ -137,16 +161,13 @@ def translate(
     short += [] if glossary is None else [f"decoding.glossary={json.dumps(str(glossary))}"]
     config = configured(loaded.config.decoding, [*short, *(settings or [])])
     check_n_best(n_best, config)
+    paths = Paths(input, output, files_of(names, config))
+    if kind is not None:
+        translate_document(lambda align: Translator(loaded, config, batch_size, align), paths, kind, column, batch_size)
+        return
     translator = Translator(loaded, config, batch_size, alignment or format == "pharaoh")
     write = {"text": write_text, "jsonl": write_jsonl, "pharaoh": write_pharaoh}[format]
-    with opened(input, output) as (source, target):
-        if source.isatty():
-            print("type a line and Enter to translate it; end with Ctrl-D (--input FILE reads a file)", file=sys.stderr)
-        chunks = lines_of(source) if buffer is None else buffered(lines_of(source), buffer)
-        for texts, phrases in parsed(chunks, input_format):
-            for translation in translator.translate(texts, n_best, phrases):
-                write(translation, target)
-            target.flush()
+    translate_lines(translator, paths, input_format or "text", buffer, n_best, write)
 
 
 def _weighted(text: str) -> str:

@@ -11,11 +11,12 @@ Line = tuple[str, list[str]]
 """A text, and the phrases that its translation has to hold."""
 
 
-def parsed(chunks: Iterable[list[str]], form: str) -> Iterator[tuple[list[str], list[list[str]]]]:
+def parsed(chunks: Iterable[list[str]], form: str, skip: int = 0) -> Iterator[tuple[list[str], list[list[str]]]]:
     """The texts of each chunk of lines, and the phrases required of each.
 
     Args:
         form: text (nothing is required), tsv or jsonl.
+        skip: so many of the first lines are left out.
 
     Raises:
         UserError: a line is no JSON object with a `source`; with its number, from 1.
@@ -24,6 +25,7 @@ def parsed(chunks: Iterable[list[str]], form: str) -> Iterator[tuple[list[str], 
     for chunk in chunks:
         lines = [_parse(line, form, number + i) for i, line in enumerate(chunk, 1)]
         number += len(chunk)
+        lines = lines[-(number - skip) :] if number > skip else []
         yield [text for text, _ in lines], [phrases for _, phrases in lines]
 
 

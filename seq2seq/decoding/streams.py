@@ -8,44 +8,31 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from seq2seq.decoding.translation import Translation
 from seq2seq.decoding.words import pharaoh
 from seq2seq.errors import UserError
-from seq2seq.files import raise_if_disk_full
 
 READ_BYTES = 1 << 18
 
 
 @contextlib.contextmanager
-def opened(source: Path | None, target: Path | None) -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """Where lines come from and where they go: stdin and stdout, where no file is named.
-
-    The target appears when the block ends without an error; until then what stood there stays.
+def opened(source: Path | None) -> Iterator[BinaryIO]:
+    """Where lines come from: stdin, where no file is named.
 
     Raises:
-        UserError: a file cannot be read or written.
+        UserError: the file cannot be read.
     """
-    with contextlib.ExitStack() as stack:
-        reader = sys.stdin.buffer if source is None else stack.enter_context(_open(source, "rb", "--input"))
-        if target is None:
-            yield reader, sys.stdout.buffer
-            return
-        partial = target.with_name(f".{target.name}.partial")
-        writer = stack.enter_context(_open(partial, "wb", "--output"))
-        with raise_if_disk_full(target):
-            yield reader, writer
-            writer.flush()
-            os.fsync(writer.fileno())
-        partial.replace(target)
-
-
-def _open(path: Path, mode: str, option: str) -> BinaryIO:
+    if source is None:
+        yield sys.stdin.buffer
+        return
     try:
-        return cast(BinaryIO, open(path, mode))
+        stream = open(source, "rb")  # noqa: SIM115 - below
     except (OSError, ValueError) as error:
-        raise UserError(f"{option} {path}: {getattr(error, 'strerror', None) or error}; name a file there") from None
+        raise UserError(f"--input {source}: {getattr(error, 'strerror', None) or error}; name a file there") from None
+    with stream:
+        yield stream
 
 
 def lines_of(stream: BinaryIO) -> Iterator[list[str]]:
@@ -87,19 +74,19 @@ def _decode(line: bytes, number: int) -> str:
 
 def write_text(translation: Translation, stream: BinaryIO) -> None:
     """The best translation, as one line."""
-    _note(translation)
+    note(translation)
     stream.write(translation.text.replace("\r", " ").replace("\n", " ").encode() + b"\n")
 
 
 def write_pharaoh(translation: Translation, stream: BinaryIO) -> None:
     """Which source word each word of the best translation comes from: `0-0 1-2`, words counted from 0."""
-    _note(translation)
+    note(translation)
     stream.write(pharaoh(translation.alignment or []).encode() + b"\n")
 
 
 def write_jsonl(translation: Translation, stream: BinaryIO) -> None:
     """A JSON object with the source, the translation, its score, the n best, and what the model has no token for."""
-    _note(translation)
+    note(translation)
     best = translation.candidates[0]
     record: dict[str, Any] = {
         "source": translation.source,
@@ -124,7 +111,8 @@ def write_jsonl(translation: Translation, stream: BinaryIO) -> None:
     stream.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
 
 
-def _note(translation: Translation) -> None:
+def note(translation: Translation) -> None:
+    """Say on stderr what was not done as it should."""
     start = translation.source[:40]
     if translation.pieces > 1:
         print(f"a long line was translated in {translation.pieces} pieces: {start!r}...", file=sys.stderr)

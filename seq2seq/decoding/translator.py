@@ -124,6 +124,11 @@ class Translator:
             for line, (_, layout), of_line in zip(lines, texts, parts, strict=True)
         ]
 
+    @functools.cached_property
+    def aligns(self) -> bool:
+        """Whether it tells where words come from: it was asked to, and the model has attention."""
+        return self.align and self.translate(["a"])[0].alignment is not None
+
     def _search(self, pieces: list[Piece], n_best: int) -> list[list[Hypothesis]]:
         if self.config.mbr is not None:
             n_best = max(n_best, self.config.mbr.candidates)

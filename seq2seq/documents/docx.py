@@ -153,8 +153,8 @@ class _Paragraph:
             return
         yield self._before
         formats = [self._base]
-        for part in found:
-            yield self.xml(part, formats) if isinstance(part, str) else _InRuns(part, self, formats[-1])
+        for one in found:
+            yield self.xml(one, formats) if isinstance(one, str) else _InRuns(one, self, formats[-1])
         yield self._behind
 
     def xml(self, text: str, formats: list[str]) -> str:

@@ -30,8 +30,7 @@ class Pair:
         self.most = config.beam_size
         """Different translations of a line, at the most."""
         self._plain, self._aligning = (Translator(model, config, batch_size, align) for align in (False, True))
-        (tried,) = self.translate(["a"], align=True)
-        self.aligns = tried.alignment is not None
+        self.aligns = self._aligning.aligns
         """Whether the model tells where words come from: it has attention."""
 
     def translate(self, lines: Sequence[str], n_best: int = 1, align: bool = False) -> list[Translation]:

@@ -90,7 +90,7 @@ def test_in_python() -> None:
 
 
 def test_what_has_no_effect_is_refused(tmp_path: Path) -> None:
-    refused(run(tmp_path, "a\n", "--input-format", "csv"), "--input-format csv", "text, tsv or jsonl")
+    refused(run(tmp_path, "a\n", "--input-format", "xls"), "--input-format xls", "text, tsv, jsonl, txt")
     drawn = "--beam-size", "1", "decoding.sampling={}"
     refused(run(tmp_path, "a\n", *drawn, "decoding.require=[a]"), "decoding.require", "has no effect with sampling")
     refused(run(tmp_path, "a\tb\n", *drawn, "--input-format", "tsv"), "no effect with decoding.sampling")
