@@ -163,7 +163,7 @@ def translate(
     check_n_best(n_best, config)
     paths = Paths(input, output, files_of(names, config))
     if kind is not None:
-        translate_document(lambda align: Translator(loaded, config, batch_size, align), paths, kind, column, batch_size)
+        translate_document(lambda align: Translator(loaded, config, batch_size, align), paths, kind, column)
         return
     translator = Translator(loaded, config, batch_size, alignment or format == "pharaoh")
     write = {"text": write_text, "jsonl": write_jsonl, "pharaoh": write_pharaoh}[format]

@@ -23,8 +23,8 @@ from seq2seq.languages import has_spaces
 if TYPE_CHECKING:
     from seq2seq.recipe import DecodingConfig
 
-LINES = 1024
-"""Of a file, translated before any is written."""
+LINES = 512
+"""Of a file, or texts of a document, that are translated before any is written."""
 FORMS = ("text", "tsv", "jsonl")
 """Lines of text, or of text and required phrases."""
 
@@ -110,9 +110,7 @@ def translate_lines(
                 advance(len(texts))
 
 
-def translate_document(
-    make: Callable[[bool], Translator], paths: Paths, kind: Kind, column: str | None, batch_size: int
-) -> None:
+def translate_document(make: Callable[[bool], Translator], paths: Paths, kind: Kind, column: str | None) -> None:
     """All of a document's text, and a document as it was but for that.
 
     Args:
@@ -132,11 +130,11 @@ def translate_document(
     texts = document.texts
     partial = paths.partial(__version__, translator.config, kind, column)
     if partial is None:
-        found = list(_translated(translator, texts, batch_size))
+        found = list(_translated(translator, texts))
     else:
         with partial.opened() as (stream, done), progress("translating", len(texts), done) as advance:
             _say_resumed(partial, done)
-            for translation in _translated(translator, texts[done:], batch_size):
+            for translation in _translated(translator, texts[done:]):
                 write_found(translation, stream)
                 stream.flush()
                 advance(1)
@@ -148,10 +146,9 @@ def translate_document(
         partial.remove()
 
 
-def _translated(translator: Translator, texts: Sequence[str], batch_size: int) -> Iterator[Translation]:
-    count = 8 * batch_size
-    for first in range(0, len(texts), count):
-        for translation in translator.translate(texts[first : first + count]):
+def _translated(translator: Translator, texts: Sequence[str]) -> Iterator[Translation]:
+    for first in range(0, len(texts), LINES):
+        for translation in translator.translate(texts[first : first + LINES]):
             note(translation)
             yield translation
 

@@ -165,28 +165,59 @@ def placed(layout: Layout, words: Sequence[str], alignment: Sequence[Link], writ
     Args:
         write: text as it stands among tags.
     """
-    sources = {target: source for source, target in alignment if source < len(layout.words)}
     standing, inside = dict(layout.standing), {i: word.inside for i, word in enumerate(layout.words)}
     written, stack, used = "", Stack(), set[Element]()
-    for place, word in enumerate(words):
-        source = sources.get(place)
-        before = " " if place else ""
-        pieces = [(word, stack)] if source is None else _pieces(layout.words[source], word, inside.pop(source, []))
-        for piece, wanted in pieces:
-            kept = next((i for i, (a, b) in enumerate(zip(stack, wanted, strict=False)) if a is not b), None)
-            kept = min(len(stack), len(wanted)) if kept is None else kept
-            written += "".join(element.closing for element in reversed(stack[kept:])) + before
-            written += "" if source is None else standing.pop(source, "")
-            written += "".join(element.opening for element in wanted[kept:])
-            written += piece.raw if isinstance(piece, Tag) else write(piece)
-            stack, used, before = wanted, used | set(wanted), ""
+    for piece in _dressed(layout, words, alignment, inside):
+        kept = next((i for i, (a, b) in enumerate(zip(stack, piece.stack, strict=False)) if a is not b), None)
+        kept = min(len(stack), len(piece.stack)) if kept is None else kept
+        written += "".join(element.closing for element in reversed(stack[kept:]))
+        written += " " if piece.begins and written else ""
+        written += standing.pop(piece.source, "")
+        written += "".join(element.opening for element in piece.stack[kept:])
+        written += piece.text.raw if isinstance(piece.text, Tag) else write(piece.text)
+        stack, used = piece.stack, used | set(piece.stack)
     written += "".join(element.closing for element in reversed(stack))
     written += "".join(raw for left in inside.values() for _, raw in left)
     written += "".join(element.opening + element.closing for element in layout.elements if element not in used)
     return written + "".join(" " + standing[place].rstrip() for place in sorted(standing))
 
 
-def _pieces(source: Word, word: str, inside: Sequence[tuple[int, str]]) -> Iterator[tuple[str | Tag, Stack]]:
+@dataclass
+class _Piece:
+    """Of a translated word what stands in the same elements."""
+
+    text: str | Tag
+    stack: Stack
+    begins: bool
+    """The word."""
+    source: int
+    """The place of the word that it is aligned to; -1: none."""
+
+
+def _dressed(
+    layout: Layout, words: Sequence[str], alignment: Sequence[Link], inside: dict[int, list[tuple[int, str]]]
+) -> list[_Piece]:
+    """A translation in pieces.
+
+    Args:
+        inside: what stands by itself in each word of the source; what goes into the translation is taken out.
+    """
+    sources = {target: source for source, target in alignment if source < len(layout.words)}
+    pieces: list[_Piece] = []
+    for place, word in enumerate(words):
+        source = sources.get(place, -1)
+        if source < 0:
+            pieces.append(_Piece(word, pieces[-1].stack if pieces else (), True, source))
+            continue
+        for i, (text, stack) in enumerate(_parted(layout.words[source], word, inside.pop(source, []))):
+            pieces.append(_Piece(text, stack, i == 0, source))
+    for before, piece, behind in zip(pieces, pieces[1:], pieces[2:], strict=False):
+        if before.stack == behind.stack and isinstance(piece.text, str) and not any(map(str.isalnum, piece.text)):
+            piece.stack = before.stack  # rather than part an element for a comma
+    return pieces
+
+
+def _parted(source: Word, word: str, inside: Sequence[tuple[int, str]]) -> Iterator[tuple[str | Tag, Stack]]:
     """A translated word, parted where its elements change and where something stands within it."""
     stacks = source.dress(word)
     marks = [(source.position(characters, word), raw) for characters, raw in inside]

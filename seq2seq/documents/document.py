@@ -113,8 +113,9 @@ def _nested(parts: list[str | Tag]) -> Iterator[list[str | Tag]]:
 
 def _sentence(parts: list[str | Tag], syntax: Syntax) -> Iterator[str | Sentence]:
     """What is nested properly: what is before the words, the words, what is after them."""
-    texts = [i for i, part in enumerate(parts) if isinstance(part, str) and any(map(str.isalpha, syntax.read(part)))]
-    if not texts:
+    read = {i: syntax.read(part) for i, part in enumerate(parts) if isinstance(part, str)}
+    texts = [i for i, text in read.items() if text.strip()]
+    if not any(map(str.isalpha, "".join(read.values()))):
         yield _raw(parts)
         return
     first, behind = _balanced(parts, texts[0], texts[-1])

@@ -24,6 +24,8 @@ class Broken:
     """What stands between them."""
     guard: Callable[[str], str]
     """A line that begins with what would be no text there, so that it is."""
+    first: bool
+    """Whether it begins a line."""
 
     @property
     def text(self) -> str:
@@ -33,7 +35,7 @@ class Broken:
     def render(self, translation: Translation, choice: int = 0) -> str:
         """See `Translatable`."""
         lines = broken(self.sentence.render(translation, choice), self.widths)
-        lines = [lines[0], *map(self.guard, lines[1:])]
+        lines = [line if i == 0 and not self.first else self.guard(line) for i, line in enumerate(lines)]
         ends = [*self.ends[: len(lines) - 1], ""]
         return "".join(line + end for line, end in zip(lines, ends, strict=True)).replace(_HELD, " ")
 
@@ -48,18 +50,16 @@ def over_lines(
         ends: what is written there.
         aligned: see `sentences`.
     """
-    if not ends:
-        yield from sentences(parts, syntax, aligned)
-        return
-    left = list(ends)
+    left, begun = list(ends), False
     held = [part if isinstance(part, str) else Tag(_hold(part.raw), part.name, part.kind) for part in parts]
     for part in sentences(held, syntax, aligned):
         written = part if isinstance(part, str) else "".join(p if isinstance(p, str) else p.raw for p in part.parts)
         own = [left.pop(0) for _ in range(written.count("\n"))]
         if isinstance(part, Sentence):
-            yield Broken(part, [max(1, len(line)) for line in written.split("\n")], own, guard)
+            yield Broken(part, [max(1, len(line)) for line in written.split("\n")], own, guard, not begun)
         else:
             yield _with_ends(part, own).replace(_HELD, " ")
+        begun = begun or bool(written)
 
 
 def _hold(raw: str) -> str:

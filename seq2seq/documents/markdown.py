@@ -84,7 +84,8 @@ def _blocks(content: str, body: str, place: int, end: int) -> Iterator[list[tupl
 def _block(body: str, spans: list[tuple[int, int]], aligned: bool) -> Iterator[str | Sentence | Broken]:
     text = "\n".join(body[first:behind] for first, behind in spans)
     ends = [body[a[1] : b[0]] for a, b in itertools.pairwise(spans)]
-    yield from over_lines(_tagged(text), ends, _MARKDOWN, aligned, _guard)
+    guard = str if _BLOCK.match(text) else _guard  # what begins no block there, as in a heading, does not in any
+    yield from over_lines(_tagged(text), ends, _MARKDOWN, aligned, guard)
 
 
 def _read(text: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from seq2seq.documents.document import Document, Sentence, Syntax
+from seq2seq.decoding.translation import Translation
+from seq2seq.documents.document import Document, Sentence, Syntax, Translatable
 from seq2seq.documents.plain import LINE_END, by_line
 from seq2seq.errors import UserError
 
@@ -28,7 +29,7 @@ def separated(source: str, column: str, delimiters: str) -> Document:
     return Document(_of_column(source, column, max(delimiters, key=source.split("\n", 1)[0].count)))
 
 
-def _of_column(source: str, column: str, delimiter: str) -> Iterator[str | Sentence]:
+def _of_column(source: str, column: str, delimiter: str) -> Iterator[str | Translatable]:
     wanted = int(column) if column.isdecimal() else None
     for line, cells in _rows(source, delimiter):
         if wanted is None:
@@ -54,14 +55,14 @@ def _of_column(source: str, column: str, delimiter: str) -> Iterator[str | Sente
 def _rows(source: str, delimiter: str) -> Iterator[tuple[int, list[Cell]]]:
     """Each with the number of its first line."""
     mark = re.escape(delimiter)
-    quoted = "" if delimiter == "\t" else '"(?:[^"]|"")*+"|'
+    quoted = "" if delimiter == "\t" else '"(?:[^"]|"")*+"|(?!")'
     pattern = re.compile(rf"({quoted}[^{mark}\r\n]*+)({mark}|\r?\n|\r|\Z)")
     place, line = 0, 1
     cells: list[Cell] = []
     while place < len(source) or cells:
         match = pattern.match(source, place)
         if match is None:
-            raise UserError(f"line {line}: not CSV: text after a closing quote; double the quotes within a cell")
+            raise UserError(f"line {line}: not CSV: a quote is not closed, or text follows it; double those in a cell")
         cells.append((match[1], match[2]))
         place = match.end()
         if match[2] != delimiter:
@@ -70,22 +71,41 @@ def _rows(source: str, delimiter: str) -> Iterator[tuple[int, list[Cell]]]:
             cells = []
 
 
-def _translated(cell: str, delimiter: str) -> Iterator[str | Sentence]:
+def _translated(cell: str, delimiter: str) -> Iterator[str | Translatable]:
     if delimiter != "\t" and _is_quoted(cell):
         yield '"'
-        yield from by_line(
-            cell[1:-1], Syntax(lambda text: text.replace('""', '"'), lambda text: text.replace('"', '""'))
-        )
+        yield from by_line(cell[1:-1], _QUOTED)
         yield '"'
         return
-    yield from by_line(cell, Syntax(write=functools.partial(_cell, delimiter=delimiter)))
+    parts = list(by_line(cell))
+    if all(isinstance(part, str) for part in parts):
+        yield cell
+        return
+    before, sentence, after = parts
+    assert isinstance(before, str) and isinstance(sentence, Sentence) and isinstance(after, str)
+    yield Bare(before, sentence, after, delimiter)
 
 
-def _cell(text: str, delimiter: str) -> str:
-    """A translation as a cell that was not quoted."""
-    if delimiter == "\t":
-        return text.replace("\t", " ")
-    return '"' + text.replace('"', '""') + '"' if delimiter in text or '"' in text else text
+@dataclass(frozen=True)
+class Bare:
+    """A cell without quotes; with a translation that needs them it gets them."""
+
+    before: str
+    sentence: Sentence
+    after: str
+    delimiter: str
+
+    @property
+    def text(self) -> str:
+        """What is translated."""
+        return self.sentence.text
+
+    def render(self, translation: Translation, choice: int = 0) -> str:
+        """See `Translatable`."""
+        text = self.before + self.sentence.render(translation, choice) + self.after
+        if self.delimiter == "\t":
+            return text.replace("\t", " ")
+        return f'"{_QUOTED.write(text)}"' if self.delimiter in text or '"' in text else text
 
 
 _QUOTED = Syntax(lambda text: text.replace('""', '"'), lambda text: text.replace('"', '""'))

@@ -10,17 +10,9 @@ from hypothesis import strategies as st
 
 from seq2seq.decoding.translation import Candidate, Translation
 from seq2seq.documents.html import Html
+from tests.documents.translators import reversing, same
 
 TAG = re.compile(r"<[^>]*>")
-
-
-def reversing(text: str, *others: str) -> Translation:
-    """A translation that says the words in upper case, last first, aligned to where they came from."""
-    words = text.split()
-    count = len(words)
-    texts = [" ".join(word.upper() for word in reversed(words)), *others]
-    alignment = [(i, count - 1 - i) for i in range(count)]
-    return Translation(text, [Candidate(one, 0.0, 0.0) for one in texts], alignment=alignment)
 
 
 def translated(source: str, aligned: bool = True) -> str:
@@ -39,6 +31,9 @@ def translated(source: str, aligned: bool = True) -> str:
         ("see <a href='x>y'>the <i>page</i></a> now", "NOW <a href='x>y'><i>PAGE</i> THE</a> SEE"),
         ("un<b>believ</b>able thing", "THING <b>UNBELIEVABLE</b>"),
         ("one<br>two", "ONE<br>TWO"),
+        ("see the <a href=x>page</a>, now", "NOW <a href=x>PAGE</a>, THE SEE"),
+        ("he said (<b>no</b>) once", "ONCE (<b>NO</b>) SAID HE"),
+        ("a line<img src=1>. And more", "MORE AND LINE<img src=1>. A"),
         ("run <code>rm -rf</code> never", "<code>rm -rf</code> NEVER RUN"),
         ("one <img src=a> two", "<img src=a> TWO ONE"),
         ("end <img src=a>", "END <img src=a>"),
@@ -79,11 +74,7 @@ def test_identity_in_identity_out() -> None:
     """Where each word is translated by itself, nothing at all changes (with tags around whole words)."""
     source = '<h1 id=a>A <b>bold</b></h1>\n<ul>\n  <li>x &amp; <a href="?a=1&b=2">two <i>of</i> it</a> end</li>\n</ul>'
     page = Html(source, True)
-    same = [
-        Translation(text, [Candidate(text, 0.0, 0.0)], alignment=[(i, i) for i in range(len(text.split()))])
-        for text in page.texts
-    ]
-    assert page.render(same) == source
+    assert page.render([same(text) for text in page.texts]) == source
 
 
 class Tree(HTMLParser):
