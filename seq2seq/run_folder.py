@@ -65,6 +65,11 @@ class RunFolder:
         return self.root / "report"
 
     @property
+    def analysis(self) -> Path:
+        """What `seq2seq analyze` has found."""
+        return self.root / "analysis"
+
+    @property
     def export(self) -> Path:
         """The model as graphs."""
         return self.root / "export"
