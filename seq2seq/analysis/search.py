@@ -145,7 +145,7 @@ def study(
     scores, p_values, best = _compared(texts, references, model.config.tgt)
     length = sum(map(len, references)) or 1
     outcomes = [
-        Outcome(config.beam_size, config.length_penalty.model_dump(), *scores[i], p_values[i],
+        Outcome(config.beam_size, config.length_penalty.model_dump(), scores[i][0], scores[i][1], p_values[i],
                 sum(map(len, texts[i])) / length, *errors[i], seconds[i])
         for i, config in enumerate(configs)
     ]  # fmt: skip
