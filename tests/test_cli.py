@@ -16,6 +16,7 @@ from tests.command_line import seq2seq
 from tests.toy import write_toy
 
 COMMANDS = [
+    "init",
     "run",
     "sweep",
     "prepare",
