@@ -163,9 +163,10 @@ class Translator:
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto", batch_size: int = 32) -> Translator:
-        """Read a run folder's model, or a model folder.
+        """Read a run folder's model, a model folder, or a model of the Hugging Face hub.
 
         Args:
+            path: of the hub `hf:USER/NAME`, or `hf:USER/NAME@REVISION`.
             device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`.
 
         Raises:

@@ -26,6 +26,7 @@ from seq2seq.decoding.confidence import Calibration
 from seq2seq.decoding.model_scorer import ModelScorer
 from seq2seq.errors import UserError
 from seq2seq.files import new_folder, write_json
+from seq2seq.hub import located
 from seq2seq.nn.seq2seq import Seq2Seq
 
 FORMAT = 2
@@ -86,12 +87,12 @@ def save_bundle(path: Path, config: BundleConfig, weights: dict[str, torch.Tenso
 
 
 def load_bundle(path: str | Path, device: torch.device) -> Bundle:
-    """Read a bundle, or the one of a run folder.
+    """Read a bundle, the one of a run folder, or one of the Hugging Face hub (`hf:USER/NAME`).
 
     Raises:
         UserError: there is none, or it is damaged or of another version.
     """
-    path = Path(path)
+    path = located(path)
     folder = path if (path / "config.json").exists() else path / "model"
     config = load_config(folder)
     with _raise_if_damaged(folder):

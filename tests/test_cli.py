@@ -17,6 +17,7 @@ from tests.toy import write_toy
 
 COMMANDS = [
     "init",
+    "push",
     "run",
     "sweep",
     "prepare",

@@ -142,6 +142,7 @@ def translate(
     from seq2seq.decoding.ensemble import ensemble_of
     from seq2seq.decoding.streams import write_jsonl, write_pharaoh, write_text
     from seq2seq.decoding.translator import Translator, check_n_best
+    from seq2seq.hub import located
 
     kind = document_kind(input, input_format, column)
     if kind == "txt" and (format != "text" or buffer is not None):
@@ -151,7 +152,7 @@ def translate(
             if given:
                 raise UserError(f"{option} has no effect on a document (.{kind}), which stays one; add --input-format "
                                 "text to translate it as lines")  # fmt: skip
-    names = [run, *(ensemble or [])]
+    names = [str(located(name)) for name in (run, *(ensemble or []))]
     models = load_models(names, precision, device, threads)
     loaded = ensemble_of(models, names, weight or []) if ensemble else models[0]
     short = [] if beam_size is None else [f"decoding.beam_size={beam_size}"]
@@ -178,8 +179,10 @@ def _weighted(text: str) -> str:
 
 def load_models(names: list[str], precision: str | None, device: str, threads: int | None) -> list[Trained]:
     """The models of runs; or exported ones, without importing torch."""
+    from seq2seq.hub import located
     from seq2seq.runtime.folder import is_exported, load_exported
 
+    names = [str(located(name)) for name in names]
     exported = [is_exported(Path(name)) for name in names]
     if all(exported):
         if device not in ("auto", "cpu"):

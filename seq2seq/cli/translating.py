@@ -18,6 +18,7 @@ from seq2seq.decoding.translation import Translation
 from seq2seq.decoding.translator import Translator
 from seq2seq.documents.files import KINDS, TABLES, Kind, kind_of, read, read_found, write_found
 from seq2seq.errors import UserError
+from seq2seq.hub import located
 from seq2seq.languages import has_spaces
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Paths:
 def files_of(runs: Sequence[str], config: DecodingConfig) -> list[Path]:
     """All that translations depend on beside settings: models, and a glossary."""
     others = [one.run for one in [config.language_model, *config.rescore] if one is not None]
-    folders = [Path(run) for run in [*runs, *others]]
+    folders = [located(run) for run in [*runs, *others]]
     glossary = [Path(config.glossary)] if isinstance(config.glossary, str) else []
     return [folder / "model" if (folder / "model").is_dir() else folder for folder in folders] + glossary
 
