@@ -85,6 +85,11 @@ class RunFolder:
         return self.report / "previous_scores.json"
 
     @property
+    def robustness(self) -> Path:
+        """What the robustness suite has found."""
+        return self.report / "robustness.json"
+
+    @property
     def html(self) -> Path:
         """The report's page."""
         return self.report / "report.html"

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from seq2seq.cli.app import Device, Threads, app, guarded, without_effect
 from seq2seq.cli.run import run_until
+from seq2seq.cli.suite import run_suite
 from seq2seq.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ def evaluate(
     metric: Annotated[list[str] | None, typer.Option(help="With --hyp: bleu, chrf, chrf++, ter; repeatable.")] = None,
     bootstrap: Annotated[int, typer.Option(min=0, help="With --hyp: resamplings for the intervals; 0: none.")] = 1000,
     lowercase: Annotated[bool, typer.Option(help="With --hyp: ignore case.")] = False,
+    suite: Annotated[
+        str | None,
+        typer.Option(help="With a RECIPE: robustness, a suite of inputs that upset translators (docs/robustness.md)."),
+    ] = None,
     fail_under: Annotated[
         list[str] | None,
         typer.Option(
@@ -56,9 +61,15 @@ def evaluate(
             | {"--lowercase": lowercase},
             "set data.tgt, evaluation.metrics or evaluation.bootstrap",
         )
+        if suite is not None:
+            without_effect({"--fail-under": bool(fail_under)}, "leave out --suite to have its scores judged")
+            run_suite(suite, recipe, settings, device, threads, as_json)
+            return
         scored = run_until("evaluate", recipe, settings, False, device, threads, as_json)
         _fail_under(scored, fail_under or [])
         return
+    if suite is not None:
+        raise UserError("--suite translates: give a recipe or run folder, too")
     if not hyp or not ref:
         raise UserError("evaluate: give a recipe or run folder, or both --hyp FILE and --ref FILE")
 

@@ -15,6 +15,8 @@ from seq2seq.evaluation.audit import audit_tables
 from seq2seq.evaluation.compare import Comparison
 from seq2seq.evaluation.explorer import Detail
 from seq2seq.evaluation.metrics import LengthBucket, Score, score_by_length, sentence_chrf
+from seq2seq.evaluation.robustness import COLUMNS as ROBUSTNESS_COLUMNS
+from seq2seq.evaluation.robustness import Robustness
 from seq2seq.evaluation.sentences import SentenceView, choose_sentences
 from seq2seq.languages import has_spaces, language_name
 
@@ -52,6 +54,7 @@ class RunReport:
         repeat: the command that makes the run again.
         comparisons: this run beside others.
         previous: by test set and metric, what the recipe's run scored before.
+        robustness: what the suite has found; None: it has not run.
     """
 
     name: str
@@ -66,6 +69,7 @@ class RunReport:
     repeat: str = ""
     comparisons: list[Comparison] = field(default_factory=list)
     previous: dict[str, dict[str, float]] = field(default_factory=dict)
+    robustness: Robustness | None = None
 
 
 def to_markdown(report: RunReport) -> str:
@@ -82,6 +86,9 @@ def to_markdown(report: RunReport) -> str:
         texts = test_set.sources, test_set.hypotheses, test_set.references
         for title, sentences in choose_sentences(*texts, chrf, report.tgt):
             parts += [f"{title}:", fenced("\n\n".join(map(_example, sentences[:3])), "text")]
+    if report.robustness is not None:
+        rows = [tuple(map(cell, one.row())) for one in report.robustness.findings]
+        parts += ["## Robustness", markdown_table(ROBUSTNESS_COLUMNS, rows)]
     if report.facts:
         parts += ["## Run", markdown_table(("", ""), [(cell(k), cell(v)) for k, v in report.facts])]
     for table in audit_tables(report.audit, language_name(report.src), language_name(report.tgt)):

@@ -51,5 +51,7 @@ def _limits(report: RunReport) -> list[str]:
     if "max" in lengths:
         language = language_name(report.src)
         found.append(f"trained on {language} sentences of at most {lengths['max']} tokens")
+    if report.robustness is not None:
+        found += [f"robustness suite, {one.told()}" for one in report.robustness.findings]
     last = max((step for step, _ in report.warnings), default=0)
     return found + [f"at training step {step:,}: {text}" for step, text in report.warnings if step == last]

@@ -12,6 +12,7 @@ import pytest
 
 from seq2seq import charts
 from seq2seq.evaluation.page import to_html
+from seq2seq.evaluation.robustness import Finding, Robustness
 from tests.evaluation.test_report import a_test_set, detail, run_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -99,6 +100,10 @@ def faults(browser: Any, path: Path, width: int, scheme: str) -> list[str]:
     return found
 
 
+NUMBERS = 99.9, 88.8, 77.7
+EXAMPLES = [(" ".join(WORDS), "W" * 200)]
+
+
 def full_report() -> str:
     """A page with long words, wide numbers and all its parts."""
     texts, details = [" ".join(WORDS)] * 40, [detail(WORDS, WORDS)] * 40
@@ -118,6 +123,9 @@ def full_report() -> str:
             recipe="name: demo\n" + "a" * 300,
             warnings=[(50, "too short"), (5050, "too long")],
             repeat="seq2seq run " + "x" * 90,
+            robustness=Robustness(
+                "x" * 80, 100, [Finding("very long lines", "a line", 100, 5, *NUMBERS, EXAMPLES)] * 3
+            ),
         )
     )
 

@@ -21,6 +21,7 @@ from seq2seq.evaluation.report import (
     print_scores,
     to_markdown,
 )
+from seq2seq.evaluation.robustness import Finding, Robustness
 
 HOSTILE = "<script>alert(1)</script>"
 SOURCES = [f"the dog number {i} sleeps under the red table" for i in range(40)]
@@ -141,6 +142,7 @@ def test_everything_is_escaped() -> None:
         test_sets=[a_test_set(HOSTILE, **texts, details=details)],
         warnings=[(100, HOSTILE)],
         repeat=HOSTILE,
+        robustness=Robustness(HOSTILE, 1, [Finding(HOSTILE, HOSTILE, 1, 0, None, None, None, [(HOSTILE, HOSTILE)])]),
     )
     html = to_html(report)
     page = Page(html)
@@ -182,6 +184,8 @@ def test_hostile_text_stays_text_in_markdown() -> None:
         },
         {"test_sets": [a_test_set(hypotheses=[""] * 40)]},
         {"test_sets": [a_test_set(hypotheses=["a\0b\x0b\u2028\ud800"] * 40)]},
+        {"robustness": Robustness("toy", 0, [])},
+        {"robustness": Robustness("toy", 3, [Finding("a", "b", 3, None, 50.0, 40.0, 60.0)])},
         {"src": "zh_Hans", "tgt": "ko"},
         {"src": "tlh-x", "tgt": "?"},
     ],

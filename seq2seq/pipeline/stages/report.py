@@ -27,7 +27,8 @@ class Report(Stage):
     code_version = 4
 
     def inputs(self, recipe: Recipe) -> Inputs:
-        """The title, the licence, the translations of runs that are compared: all else is what other stages left."""
+        """The title, the licence, translations of runs that are compared, the robustness suite where it has run: all
+        else is what other stages left."""
         inputs = {"name": recipe.name, "report.license": recipe.report.license}
         for i, path in enumerate(recipe.report.compare_to):
             other, key = RunFolder(Path(path)), f"report.compare_to.{i}"
@@ -35,6 +36,9 @@ class Report(Stage):
                 raise UserError(f"{key}: {path}: no run folder; run its recipe first, or remove it from the list")
             files = sorted(file for file in other.translations.glob("*") if file.is_file())
             inputs[key] = digest({file.name: file_hash(file) for file in files})
+        robustness = RunFolder(Path(recipe.output_dir)).robustness
+        if robustness.exists():
+            inputs["robustness suite"] = file_hash(robustness)
         return inputs
 
     def run(self, context: Context) -> list[Path]:
@@ -58,6 +62,7 @@ def gather(context: Context) -> RunReport:
     from seq2seq.evaluation.confidence import described_error
     from seq2seq.evaluation.explorer import Detail
     from seq2seq.evaluation.report import RunReport, TestSetReport
+    from seq2seq.pipeline.robustness import read_robustness
 
     recipe, folder = context.recipe, context.folder
     test_sets = []
@@ -79,6 +84,7 @@ def gather(context: Context) -> RunReport:
         repeat=f"seq2seq run {folder.recipe} output_dir={folder.root}-again",
         comparisons=_comparisons(recipe, folder),
         previous=read_previous(folder),
+        robustness=read_robustness(folder),
     )  # fmt: skip
 
 
