@@ -77,7 +77,7 @@ class Inspection:
         key = self.source.key
         preview = self.source.preview
         if preview == 0 and not self.pairs:
-            yield f"{key}: {self.source.name}: is fetched when the data is prepared"
+            yield f"{key}: {self.source.name}: {self.source.later}"
             return
         first = "the first " if self.pairs == preview else ""
         yield f"{key}: {first}{self.pairs:,} pairs read"

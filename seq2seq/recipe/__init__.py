@@ -53,25 +53,16 @@ from seq2seq.recipe.cells import (
     VarianceScalingInitializerConfig,
 )
 from seq2seq.recipe.data import (
-    SOURCE_KEYS,
-    AnySource,
     AnyTokenizer,
     BpeTokenizerConfig,
-    BuiltinSourceConfig,
     CharTokenizerConfig,
     DataConfig,
-    FilesSourceConfig,
     FilterConfig,
-    HubSourceConfig,
-    JsonlSourceConfig,
     LearntTokenizer,
     RunTokenizerConfig,
-    SourceConfig,
     TokenizerConfig,
-    TsvSourceConfig,
     UnigramTokenizerConfig,
     WordTokenizerConfig,
-    source_kind,
 )
 from seq2seq.recipe.decoding import (
     AnyPenalty,
@@ -99,6 +90,17 @@ from seq2seq.recipe.model import (
     StackConfig,
 )
 from seq2seq.recipe.report import ReportConfig
+from seq2seq.recipe.sources import (
+    SOURCE_KEYS,
+    AnySource,
+    BuiltinSourceConfig,
+    FilesSourceConfig,
+    HubSourceConfig,
+    JsonlSourceConfig,
+    SourceConfig,
+    TsvSourceConfig,
+    source_kind,
+)
 from seq2seq.recipe.training import (
     AdadeltaConfig,
     AdagradConfig,

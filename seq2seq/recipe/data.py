@@ -2,165 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Field
 
 from seq2seq.recipe.base import Config, Faults, FileName, Language, PathName, Positive, named, rule
+from seq2seq.recipe.sources import AnySource, FilesSourceConfig, SourceConfig, SyntheticSourceConfig, source_kind
 
-Column = Annotated[int, Field(ge=0, le=10_000)] | Annotated[str, Field(max_length=1000)]
 VocabularySize = Annotated[int, Field(ge=100, le=1_000_000)]
-
-
-class SourceConfig(Config):
-    """A place that parallel sentences come from."""
-
-    weight: float = Field(default=1.0, gt=0, le=1000)
-    """How often each pair is seen in an epoch, on average (2: twice; 0.5: every other epoch). Training data only."""
-
-    def located(self, absolute: Callable[[str], str]) -> Self:
-        """The same, with paths that count from the recipe's folder made absolute."""
-        return self
-
-
-class FilesSourceConfig(SourceConfig):
-    """Two text files, one sentence a line; `.gz`, `.bz2` and `.xz` are read as they are."""
-
-    files: PathName | list[PathName]
-    """A pattern with `{lang}` in it (`corpus.{lang}`), or a list of two: the source's and the target's file."""
-    alignments: PathName | None = None
-    """Word alignments in the Pharaoh format, a line a pair: `0-0 1-2` links words (what stands between blanks) 0 and 0,
-    1 and 2, the source's first. For `training.guided_alignment`; training data only."""
-
-    def located(self, absolute: Callable[[str], str]) -> Self:
-        files = absolute(self.files) if isinstance(self.files, str) else [absolute(file) for file in self.files]
-        alignments = None if self.alignments is None else absolute(self.alignments)
-        return self.model_copy(update={"files": files, "alignments": alignments})
-
-    @rule
-    def _two_files(self) -> Faults:
-        if isinstance(self.files, str) and "{lang}" not in self.files:
-            yield "files", "the pattern needs `{lang}` where the language goes, as in `corpus.{lang}`"
-        if isinstance(self.files, list) and len(self.files) != 2:
-            yield "files", f"the list needs two files, the source's and the target's, not {len(self.files)}"
-
-
-class TableSourceConfig(SourceConfig):
-    """A file of rows and columns."""
-
-    src_column: Column = 0
-    """The source's column: its number, from 0, or its name in the header."""
-    tgt_column: Column = 1
-    """The target's column: its number, from 0, or its name in the header."""
-    header: bool = False
-    """The first row holds the columns' names and is no pair."""
-
-    @rule
-    def _two_columns(self) -> Faults:
-        if self.src_column == self.tgt_column:
-            yield "tgt_column", f"the source is column {str(self.src_column)[:50]} too; name another column"
-
-    @rule
-    def _has_names(self) -> Faults:
-        for key in ("src_column", "tgt_column"):
-            if isinstance(getattr(self, key), str) and not self.header:
-                yield key, "a column has a name in a table with a header; set header: true, or give its number, from 0"
-
-
-class TsvSourceConfig(TableSourceConfig):
-    """One file of tab-separated columns, without quoting."""
-
-    tsv: PathName
-    """The file."""
-
-    def located(self, absolute: Callable[[str], str]) -> Self:
-        return self.model_copy(update={"tsv": absolute(self.tsv)})
-
-
-class CsvSourceConfig(TableSourceConfig):
-    """One file of comma-separated columns, with quotes where a text holds a comma, a quote or a line end."""
-
-    csv: PathName
-    """The file."""
-    delimiter: Literal[",", ";", "|"] = ","
-    """What parts the columns."""
-
-    def located(self, absolute: Callable[[str], str]) -> Self:
-        return self.model_copy(update={"csv": absolute(self.csv)})
-
-
-class JsonlSourceConfig(SourceConfig):
-    """One JSON object a line."""
-
-    jsonl: PathName
-    """The file."""
-    src_field: str | None = None
-    """The source's field; dots reach into objects (`translation.en`). Default: the source language."""
-    tgt_field: str | None = None
-    """The target's field. Default: the target language."""
-
-    def located(self, absolute: Callable[[str], str]) -> Self:
-        return self.model_copy(update={"jsonl": absolute(self.jsonl)})
-
-
-class HubSourceConfig(SourceConfig):
-    """A data set of the Hugging Face hub, or one saved in a local folder (`save_to_disk`, or data files)."""
-
-    hub: PathName
-    """The name on the hub (`bentrevett/multi30k`), or a folder."""
-    config: str | None = None
-    """The configuration's name, where the data set has several."""
-    split: str | None = None
-    """Default: train, validation or test, by where this source stands in the recipe."""
-    revision: str | None = None
-    """A commit or tag of the data set, for runs that can be repeated."""
-    src_field: str | None = None
-    """The source's field; dots reach into objects. Default: the source language, also within `translation`."""
-    tgt_field: str | None = None
-    """The target's field. Default: the target language, also within `translation`."""
-
-    def located(self, absolute: Callable[[str], str]) -> Self:
-        return self.model_copy(update={"hub": absolute(self.hub)}) if os.path.exists(absolute(self.hub)) else self
-
-
-class BuiltinSourceConfig(SourceConfig):
-    """Phrases of the Unicode CLDR (dates, times, amounts, lists, units), made offline for any two languages."""
-
-    builtin: Literal["cldr"]
-    """The generator."""
-    pairs: Annotated[int, Field(gt=0, le=10_000_000)] | None = None
-    """How many sentence pairs. Default: 40,000 for training, 1,000 for validation and for a test set."""
-    split: Literal["train", "valid", "test"] | None = None
-    """Which of the three disjoint parts. Default: by where this source stands in the recipe."""
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
-    """The random seed of the phrases. The recipe's own `seed` changes the training alone, never its data."""
-
-
-SOURCE_KEYS = ("files", "tsv", "csv", "jsonl", "hub", "builtin")
-
-
-def source_kind(data: Any) -> str | None:
-    """Which of SOURCE_KEYS says what kind of source this is; None where none does."""
-    if isinstance(data, SourceConfig):
-        return next(key for key in SOURCE_KEYS if hasattr(data, key))
-    return next((key for key in SOURCE_KEYS if key in data), None) if isinstance(data, dict) else None
-
-
-AnySource = Annotated[
-    Annotated[FilesSourceConfig, Tag("files")]
-    | Annotated[TsvSourceConfig, Tag("tsv")]
-    | Annotated[CsvSourceConfig, Tag("csv")]
-    | Annotated[JsonlSourceConfig, Tag("jsonl")]
-    | Annotated[HubSourceConfig, Tag("hub")]
-    | Annotated[BuiltinSourceConfig, Tag("builtin")],
-    Discriminator(
-        source_kind,
-        custom_error_type="source_kind",
-        custom_error_message="not a data source: it needs one of the keys " + ", ".join(SOURCE_KEYS),
-    ),
-]
 
 
 def _one_is_a_list(sources: Any) -> Any:
@@ -220,6 +69,8 @@ class DataConfig(Config):
 
     @staticmethod
     def _not_for_training(key: str, source: SourceConfig) -> Faults:
+        if isinstance(source, SyntheticSourceConfig):
+            yield f"{key}.{source_kind(source)}", "generated text is for training; name real translations"
         if source.weight != 1:
             yield f"{key}.weight", "has no effect outside the training data; remove it"
         if isinstance(source, FilesSourceConfig) and source.alignments is not None:

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from seq2seq.errors import UserError
 from seq2seq.languages import CODE
 from seq2seq.recipe.base import SHAPE_ONLY, Config, sections_of, suggestion
-from seq2seq.recipe.data import SOURCE_KEYS, source_kind
 from seq2seq.recipe.reader import KeyPath, Place, Source, shown, shown_text
+from seq2seq.recipe.sources import SOURCE_KEYS, source_kind
 
 MAX_LINES, MAX_CHARACTERS = 20, 2000
 """Of a message, its paths not counted."""

@@ -157,7 +157,7 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     """Data paths count from the recipe's folder; from here on they are absolute."""
 
     def absolute(path: str) -> str:
-        return os.path.normpath(folder / os.path.expanduser(path))
+        return path if path.startswith("hf:") else os.path.normpath(folder / os.path.expanduser(path))
 
     data = recipe.data
     data = data.model_copy(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from seq2seq.recipe.data import TsvSourceConfig
+from seq2seq.recipe.sources import TsvSourceConfig
 from tests.command_line import refused, seq2seq
 
 

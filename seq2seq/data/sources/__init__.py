@@ -1,7 +1,7 @@
 """Where parallel text comes from: one stream of (source, target) pairs, wherever the text lies.
 
 A kind of source is a module of this package, named by its key in the recipe, with a class `Source`. To add one, write
-its section in `recipe/data.py` and its module here.
+its section in `recipe/sources.py` and its module here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from seq2seq.data.sources.base import DataSource, Pair, Pairs, Role
-from seq2seq.recipe.data import AnySource, DataConfig, source_kind
+from seq2seq.recipe.data import DataConfig
+from seq2seq.recipe.sources import AnySource, source_kind
 
 __all__ = ["DataSource", "Pair", "Pairs", "Role", "fingerprints", "make_source", "references_alone", "sources_of"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from seq2seq.data.lines import MAX_LINE, fail, hash_of
-from seq2seq.recipe.data import SourceConfig
+from seq2seq.recipe.sources import SourceConfig
 
 Role = Literal["train", "valid", "test"]
 Pair = tuple[str, str]
@@ -31,6 +31,8 @@ class DataSource(ABC, Generic[C]):
     """What to do where a side does not hold what it should."""
     header_fix = "remove that line"
     """What to do where the first pair is a header."""
+    later = "is fetched when the data is prepared"
+    """What is said where `validate` reads nothing."""
 
     def __init__(self, config: C, role: Role, src: str, tgt: str, key: str = "") -> None:
         self.config, self.role, self.src, self.tgt, self.key = config, role, src, tgt, key

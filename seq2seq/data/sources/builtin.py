@@ -8,7 +8,7 @@ from babel.core import get_cldr_version
 
 from seq2seq.data.builtin import phrases
 from seq2seq.data.sources.base import DataSource, Pairs, Role
-from seq2seq.recipe.data import BuiltinSourceConfig
+from seq2seq.recipe.sources import BuiltinSourceConfig
 
 PAIRS: dict[Role, int] = {"train": 40_000, "valid": 1_000, "test": 1_000}
 """Where the recipe names no number."""

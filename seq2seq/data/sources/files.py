@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seq2seq.data.lines import Faults, text_lines
 from seq2seq.data.sources.base import DataSource, Pairs
-from seq2seq.recipe.data import FilesSourceConfig
+from seq2seq.recipe.sources import FilesSourceConfig
 
 
 class Source(DataSource[FilesSourceConfig]):

@@ -9,7 +9,7 @@ from typing import Any
 from seq2seq.data.lines import Faults, fail, unreadable
 from seq2seq.data.sources.base import BadRecord, DataSource, Pairs, Role, field
 from seq2seq.errors import UserError
-from seq2seq.recipe.data import HubSourceConfig
+from seq2seq.recipe.sources import HubSourceConfig
 
 SPLITS: dict[Role, str] = {"train": "train", "valid": "validation", "test": "test"}
 """A role's split where the recipe names none."""

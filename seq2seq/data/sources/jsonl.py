@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seq2seq.data.lines import Faults, text_lines
 from seq2seq.data.sources.base import BadRecord, DataSource, Pairs, field
-from seq2seq.recipe.data import JsonlSourceConfig
+from seq2seq.recipe.sources import JsonlSourceConfig
 
 
 class Source(DataSource[JsonlSourceConfig]):

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from seq2seq.data.lines import Faults, fail
 from seq2seq.data.sources.base import DataSource, Pairs, one_line
-from seq2seq.recipe.data import TableSourceConfig
+from seq2seq.recipe.sources import TableSourceConfig
 
 Row = tuple[int, list[str]]
 """The number of its first line, and its columns."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from seq2seq.data.lines import Faults, text_lines
 from seq2seq.data.sources.table import Row, Table
-from seq2seq.recipe.data import TsvSourceConfig
+from seq2seq.recipe.sources import TsvSourceConfig
 
 
 class Source(Table[TsvSourceConfig]):

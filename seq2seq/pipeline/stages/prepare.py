@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from seq2seq.data.lines import hash_of
-from seq2seq.data.sources import fingerprints
+from seq2seq.data.sources import fingerprints, sources_of
+from seq2seq.data.sources.synthetic import SyntheticSource
 from seq2seq.data.tokenization import JOINT, SRC, TGT
 from seq2seq.data.tokenizer_training import folder_of
 from seq2seq.errors import UserError
@@ -16,7 +17,7 @@ from seq2seq.recipe import Recipe, RunTokenizerConfig
 
 
 class Prepare(Stage):
-    """Writes the tokenizer, Arrow files of token ids, and the audit."""
+    """Has text generated that is to be; writes the tokenizer, Arrow files of token ids, and the audit."""
 
     name = "prepare"
     code_version = 1
@@ -27,6 +28,7 @@ class Prepare(Stage):
         Test sets are not among them, though they are prepared with the rest and filter the training data: one that is
         named or changed later leaves the model as it is (see `data/test_sets.py`).
         """
+        _refuse_own_run(recipe)
         languages = {"data.src": recipe.data.src, "data.tgt": recipe.data.tgt}
         filters = flatten("data.filter", recipe.data.filter)
         tokenizer = flatten("tokenizer", recipe.tokenizer)
@@ -44,8 +46,24 @@ class Prepare(Stage):
         from seq2seq.console import say
         from seq2seq.data.preparation import prepare
         from seq2seq.data.test_sets import note_test_sets
+        from seq2seq.pipeline.synthesis import generate
 
+        generate(context.recipe.data, context.processes.device)
         with new_folder(context.folder.data) as partial:
             audit = prepare(context.recipe.data, context.recipe.tokenizer, partial, say)
             note_test_sets(context.recipe.data, audit, partial)
         return [path for path in sorted(context.folder.data.iterdir()) if not path.name.startswith("test")]
+
+
+def _refuse_own_run(recipe: Recipe) -> None:
+    """A run cannot learn from itself.
+
+    Raises:
+        UserError: it is among its teachers.
+    """
+    own = Path(recipe.output_dir).resolve()
+    for source in (one for one in sources_of(recipe.data) if isinstance(one, SyntheticSource)):
+        for run in source.config.runs:
+            if own in (Path(run).resolve(), Path(run).resolve().parent):
+                raise UserError(f"{source.key}.{source.role_name}: {run} is this recipe's own run folder; name another "
+                                "output_dir, or another run")  # fmt: skip
