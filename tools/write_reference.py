@@ -21,8 +21,9 @@ PLACES: dict[tuple[str, ...], str] = {}  # where sections are told of: at the fi
 def find_places(config: Json, path: str = "") -> None:
     for name, field in config["properties"].items():
         if (kinds := references(field)) and kinds not in PLACES:
-            PLACES[kinds] = path + name
-            for kind in kinds:
+            wider = next((known for known in PLACES if len(kinds) > 1 and set(kinds) < set(known)), None)
+            PLACES[kinds] = path + name if wider is None else PLACES[wider]
+            for kind in kinds if wider is None else ():
                 find_places(SCHEMA["$defs"][kind], f"{path}{name}.")
 
 
@@ -79,6 +80,8 @@ def reference() -> str:
     find_places(SCHEMA)
     page = HEAD + "\n".join(table(SCHEMA["properties"], SCHEMA["required"]))
     for kinds, path in PLACES.items():
+        if f"\n\n## `{path}`\n" in page:  # some of the kinds that another key has
+            continue
         page += "\n".join([f"\n\n## `{path}`", *configs([SCHEMA["$defs"][kind] for kind in kinds])])
     return page + "\n"
 
