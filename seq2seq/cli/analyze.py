@@ -3,23 +3,69 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seq2seq.cli.app import Settings, app, guarded
 from seq2seq.errors import UserError
 
+if TYPE_CHECKING:
+    from seq2seq.run_folder import RunFolder
+
 analyze = typer.Typer(help="Look inside recurrent cells and models.", no_args_is_help=True)
 app.add_typer(analyze, name="analyze")
+
+Limit = Annotated[int, typer.Option("--limit", min=1, help="Sentence pairs at the most, spread over all.")]
+
+
+def pairs_of(folder: RunFolder, src: Path | None = None, tgt: Path | None = None) -> tuple[list[str], list[str]]:
+    """Sources and references: of two files, or of a run's validation set.
+
+    Raises:
+        UserError: there are none, or of different length.
+    """
+    from seq2seq.data.lines import read_lines
+    from seq2seq.data.preparation import PreparedPairs
+
+    if (src is None) != (tgt is None):
+        raise UserError("--src, --tgt: give both, line by line, or neither")
+    if src is not None and tgt is not None:
+        sources, targets = list(read_lines(src)), list(read_lines(tgt))
+        if len(sources) != len(targets):
+            raise UserError(
+                f"--src {src}: {len(sources):,} lines, but --tgt {tgt}: {len(targets):,}; give one for each"
+            )
+        return sources, targets
+    path = folder.data / "valid.arrow"
+    if not path.exists():
+        raise UserError(f"{folder.root}: holds no validation data ({path}); name a run folder")
+    pairs = PreparedPairs(path)
+    return pairs.src_texts(), pairs.tgt_texts()
+
+
+def chosen(sources: Sequence[str], targets: Sequence[str], limit: int) -> list[int]:
+    """At most so many of the pairs, spread over them, of which neither side is blank.
+
+    Raises:
+        UserError: every pair has a blank side.
+    """
+    rows = [i for i, pair in enumerate(zip(sources, targets, strict=True)) if all(map(str.strip, pair))]
+    if not rows:
+        raise UserError("every pair has a blank side; there is nothing to look at")
+    return [rows[i * len(rows) // min(limit, len(rows))] for i in range(min(limit, len(rows)))]
 
 
 @analyze.command()
 @guarded
 def gradients(
     recipe: Annotated[
-        str | None, typer.Argument(metavar="[RECIPE]", help="A recipe or run folder: its layers' gradients at first.")
+        str | None,
+        typer.Argument(
+            metavar="[RECIPE]", help="A recipe: its layers' gradients at first. A RUN: those of its trained model."
+        ),
     ] = None,
     settings: Settings = None,
     as_json: Annotated[bool, typer.Option("--json", help="The layers' gradients as JSON.")] = False,
@@ -35,13 +81,19 @@ def gradients(
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
 ) -> None:
-    """Of a recipe: the gradient that reaches each layer at the first step, before training.
+    """Of a recipe: the gradient that reaches each layer at the first step, before training. Of a trained run: each
+    layer's on the validation set, and how many words back gradients reach.
 
-    Without one: how gradients fade or grow through time in each cell, and over how many words it can recall one.
+    Without either: how gradients fade or grow through time in each cell, and over how many words it can recall one.
     """
     if recipe is not None:
         if cell:
             raise UserError("--cell has no effect on a recipe; set model.encoder.cell and model.decoder.cell")
+        if (Path(recipe) / "model" / "config.json").exists() and not settings:
+            from seq2seq.cli.analyze_gradients import print_trained
+
+            print_trained(Path(recipe), as_json, threads)
+            return
         _print_layers(recipe, settings, as_json, threads)
         return
     if as_json:

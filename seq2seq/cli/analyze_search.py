@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seq2seq.cli.analyze import analyze
+from seq2seq.cli.analyze import Limit, analyze, chosen, pairs_of
 from seq2seq.cli.app import Device, Threads, guarded
 from seq2seq.errors import UserError
 
 if TYPE_CHECKING:
     from seq2seq.analysis.search import Study
     from seq2seq.recipe import DecodingConfig
-    from seq2seq.run_folder import RunFolder
 
 PENALTIES = ["none", "average", "{kind: wu, alpha: 0.6}", "{kind: wu, alpha: 1.0}", "{kind: wu, alpha: 1.4}"]
 
@@ -32,7 +31,7 @@ def search(
         list[str] | None,
         typer.Option(help="One to try, as in a recipe: none, '{kind: wu, alpha: 0.6}'; repeatable. Default: five."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Validation sentences at the most.")] = 200,
+    limit: Limit = 200,
     output: Annotated[
         Path | None, typer.Option(help="Folder for search.json and search.svg. Without it: RUN/analysis.")
     ] = None,
@@ -59,7 +58,10 @@ def search(
     own = override_decoding(loaded.config.decoding, settings or [])
     analysis.check(own)
     configs = analysis.settings(own, _variants(own, beams, length_penalty or PENALTIES))
-    found = analysis.study(loaded, *validation_texts(folder, limit), configs, own, say)
+    sources, targets = pairs_of(folder)
+    rows = chosen(sources, targets, limit)
+    texts = [sources[i] for i in rows], [targets[i] for i in rows]
+    found = analysis.study(loaded, *texts, configs, own, say)
     target = output or folder.analysis
     write_json(target / "search.json", found.as_dict())
     write_text(target / "search.svg", search_figure(found))
@@ -71,25 +73,6 @@ def search(
     if apply:
         for line in apply_decoding(folder, configs[found.suggested]):
             say(line)
-
-
-def validation_texts(folder: RunFolder, limit: int) -> tuple[list[str], list[str]]:
-    """Sources and references of the validation set that are not blank, at most `limit`, spread over it.
-
-    Raises:
-        UserError: the folder has none.
-    """
-    from seq2seq.data.preparation import PreparedPairs
-
-    path = folder.data / "valid.arrow"
-    if not path.exists():
-        raise UserError(f"{folder.root}: holds no validation data ({path}); name a run folder")
-    stored = PreparedPairs(path)
-    pairs = [pair for pair in zip(stored.src_texts(), stored.tgt_texts(), strict=True) if all(map(str.strip, pair))]
-    if not pairs:
-        raise UserError(f"{path}: every pair has a blank side; there is nothing to look at")
-    chosen = [pairs[i * len(pairs) // min(limit, len(pairs))] for i in range(min(limit, len(pairs)))]
-    return [src for src, _ in chosen], [tgt for _, tgt in chosen]
 
 
 def _variants(own: DecodingConfig, beams: str, penalties: list[str]) -> list[DecodingConfig]:

@@ -190,16 +190,21 @@ class MultiHeadAttention(Attention):
     def forward(
         self, queries: Tensor, keys: Tensor, memory: Tensor, padding: Tensor, history: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        q = self._split(self.query_weight(queries))
-        k, v = (self._split(part) for part in keys.chunk(2, -1))
+        weights, v = self.head_weights(queries, keys, padding), self._split(keys.chunk(2, -1)[1])
+        context = (weights.to(v.dtype) @ v).transpose(1, 2).flatten(2)
+        return self.output(context), weights.mean(1)
+
+    def head_weights(
+        self, queries: Tensor, keys: Tensor, padding: Tensor
+    ) -> Float[Tensor, "batch heads queries src_len"]:
+        """Each head's weights over the source."""
+        q, k = self._split(self.query_weight(queries)), self._split(keys.chunk(2, -1)[0])
         if self.score_weight is None:
             scores = q @ k.to(q.dtype).transpose(-1, -2) / math.sqrt(q.shape[-1])
         else:
             hidden = torch.tanh(q.unsqueeze(3) + k.unsqueeze(2))  # [batch, heads, queries, src_len, size]
             scores = (hidden @ self.score_weight.unsqueeze(1)).squeeze(-1)
-        weights = torch.softmax(scores + padding.unsqueeze(1), -1)
-        context = (weights.to(v.dtype) @ v).transpose(1, 2).flatten(2)
-        return self.output(context), weights.mean(1)
+        return torch.softmax(scores + padding.unsqueeze(1), -1)
 
     def _split(self, x: Float[Tensor, "batch time size"]) -> Float[Tensor, "batch heads time head_size"]:
         return x.view(*x.shape[:-1], self.heads, -1).transpose(1, 2)

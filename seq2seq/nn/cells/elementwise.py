@@ -90,6 +90,7 @@ class SruCell(ElementwiseCell):
 
     kernel_scale = 3.75
     states = 2
+    gate = staticmethod(torch.sigmoid)
 
     def __init__(self, config: recipe.SruConfig, input_size: int, hidden_size: int) -> None:
         self.same_size = input_size == hidden_size
@@ -104,12 +105,12 @@ class SruCell(ElementwiseCell):
 
     def flow(self, projected: Tensor) -> tuple[Tensor, Tensor]:
         f, _, candidate, _ = projected.chunk(4, -1)
-        f = torch.sigmoid(f)
+        f = self.gate(f)
         return f, (1 - f) * candidate
 
     def out(self, projected: Tensor, c: Tensor) -> Tensor:
         _, r, _, x = projected.chunk(4, -1)
-        r = torch.sigmoid(r)
+        r = self.gate(r)
         return r * c + (1 - r) * x
 
     def step(self, projected: Tensor, state: State, mask: Mask = None) -> State:
@@ -118,7 +119,7 @@ class SruCell(ElementwiseCell):
         c = state[-1]
         v_f, v_r = self.peepholes.unbind()
         f, r, candidate, x = projected.chunk(4, -1)
-        f, r = torch.sigmoid(f + v_f * c), torch.sigmoid(r + v_r * c)
+        f, r = self.gate(f + v_f * c), self.gate(r + v_r * c)
         c = f * c + (1 - f) * candidate
         return r * c + (1 - r) * x, c
 
