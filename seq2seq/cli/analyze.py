@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 analyze = typer.Typer(help="Look inside recurrent cells and models.", no_args_is_help=True)
 app.add_typer(analyze, name="analyze")
 
+TRAINED = ("model/config.json", "seed-*/model/config.json")
+"""In a folder, a trained model or several."""
 Limit = Annotated[int, typer.Option("--limit", min=1, help="Sentence pairs at the most, spread over all.")]
 
 
@@ -89,7 +91,7 @@ def gradients(
     if recipe is not None:
         if cell:
             raise UserError("--cell has no effect on a recipe; set model.encoder.cell and model.decoder.cell")
-        if (Path(recipe) / "model" / "config.json").exists() and not settings:
+        if not settings and any(map(any, map(Path(recipe).glob, TRAINED))):
             from seq2seq.cli.analyze_gradients import print_trained
 
             print_trained(Path(recipe), as_json, threads)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 Change = Callable[[str, random.Random], str]
 
 TYPOS = 0.1
-"""Share of the words that get a typing error (Niu et al. 2020), at least one."""
+"""Share of the words that get a typing error, at least one."""
 SHORTEST = 4
 """Letters of a word that gets one: its first and last letters stay (Belinkov & Bisk 2018)."""
 EMOJI = "😀🎉🐶🌍🚀❤"

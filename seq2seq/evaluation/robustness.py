@@ -2,7 +2,7 @@
 
 Some can be judged: a number, an address must be there again. Others can be compared: how like the translation of the
 sentence as it was is that of the changed one (consistency), and how much worse, by the reference, did it become
-(robustness; both after Niu et al. 2020, the typing errors after Belinkov & Bisk 2018).
+(robustness; both after Niu et al. 2020, letters swapped after Belinkov & Bisk 2018).
 """
 
 from __future__ import annotations

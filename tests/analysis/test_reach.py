@@ -77,3 +77,9 @@ def test_the_command_tells_a_run_from_a_recipe(new_run: Path) -> None:
     at_first = seq2seq("analyze", "gradients", str(new_run / "recipe.yaml"))
     assert at_first.code == 0 and "first step" in at_first.out
     refused(seq2seq("analyze", "gradients", str(new_run), "--cell", "gru"), "--cell")
+
+
+def test_several_runs_in_a_folder_are_told(new_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "seed-1" / "model").mkdir(parents=True)
+    (tmp_path / "seed-1" / "model" / "config.json").write_text("{}")
+    refused(seq2seq("analyze", "gradients", str(tmp_path)), "holds several runs", "seed-1")

@@ -16,6 +16,7 @@ from seq2seq.data.preparation import PreparedPairs
 from seq2seq.data.tokenization import EOS
 from seq2seq.decoding.scoring import score
 from seq2seq.decoding.search import GRID, normalize
+from seq2seq.decoding.translation import Candidate
 from seq2seq.decoding.translator import Translator
 from seq2seq.errors import UserError
 from seq2seq.pipeline import Runner
@@ -84,6 +85,15 @@ def test_errors_are_those_counted_by_hand(bundle: Bundle, texts: tuple[list[str]
         assert outcome.empty_higher == pytest.approx(np.mean(nothing))
     assert found.outcomes[0].better_known > 0  # greedy search misses some that a beam of 12 finds
     assert any(one.own_higher > 0 for one in found.outcomes)
+
+
+def test_the_reference_too_is_known_to_be_better(bundle: Bundle) -> None:
+    """Where nothing else was tried, and the reference is what the model likes best."""
+    config = override_decoding(bundle.config.decoding, {"beam_size": 1})
+    found = [[Candidate("", -9.0, -9.0, (4, 5)), Candidate("", -1.0, -1.0, (4, 5))]]
+    given = np.array([[-3.0, -3.0], [3, 3]]), np.array([[-8.0, -8.0], [1, 1]])
+    (shares,) = subject._errors(found, [[4, 6, EOS], [4, 5, EOS]], given, [config])
+    assert shares == (0.5, 0.5, 0.0, 0.5)
 
 
 def outcome(beam: int, bleu: float, p: float | None, chrf_p: float | None = 0.9) -> subject.Outcome:

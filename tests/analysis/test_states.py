@@ -62,6 +62,8 @@ def test_the_nearest_states_are_of_other_sentences(bundle: Bundle) -> None:
         for first, *_ in layer.nearest:
             assert first.similarity == pytest.approx(1, abs=1e-3)
         assert [of[0].token for of in layer.nearest[2:5]] == tokens[2:5]
+    for layer in subject.study(bundle, SOURCES, TARGETS).layers:
+        assert all(near.similarity < 1 for near in layer.nearest[3])  # no other sentence is the same so far
     (alone,) = {len(of) for layer in subject.study(bundle, SOURCES[:1], TARGETS[:1]).layers for of in layer.nearest}
     assert alone == 0  # one sentence has no others
 
