@@ -27,6 +27,7 @@ from seq2seq.serving.models import Pairs
 from seq2seq.serving.refusal import Refusal, busy
 from seq2seq.serving.requests import Asked, read
 from seq2seq.serving.spec import openapi
+from seq2seq.serving.static import page_routes
 
 T = TypeVar("T")
 GONE = 499
@@ -57,7 +58,10 @@ class Service:
         }
         cors = Middleware(CORSMiddleware, allow_origins=origins or [], allow_methods=["*"], allow_headers=["*"])
         self.app = Starlette(
-            routes=[Route(path, function, methods=methods) for path, (function, methods) in self.paths.items()],
+            routes=[
+                *(Route(path, function, methods=methods) for path, (function, methods) in self.paths.items()),
+                *page_routes(),
+            ],
             middleware=[Middleware(Counted, service=self), *([cors] if origins else [])],
             exception_handlers={Refusal: _refused, HTTPException: _not_found, Exception: _failed},
             lifespan=self._lifespan,
