@@ -14,10 +14,21 @@ _AS_IT_IS = Syntax()
 
 
 class Plain(Document):
-    """A text of lines, ended by `\\n` alone or with `\\r` before it."""
+    """A text of lines, ended by `\\n` alone or with `\\r` before it. All that are not blank are translated."""
 
     def __init__(self, source: str) -> None:
-        super().__init__(by_line(source))
+        super().__init__(_lines(source))
+
+
+def _lines(source: str) -> Iterator[str | Sentence]:
+    for part in LINE_END.split(source):
+        text = part.strip()
+        if not text:
+            yield part
+            continue
+        yield part[: part.index(text)]
+        yield Sentence([text])
+        yield part[part.index(text) + len(text) :]
 
 
 def by_line(text: str, syntax: Syntax = _AS_IT_IS) -> Iterator[str | Sentence]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq.documents.files import KINDS, kind_of, read, read_found, write_found
+from seq2seq.documents.plain import Plain
 from seq2seq.errors import UserError
 from tests.documents.translators import reversing, same
 
@@ -41,6 +42,11 @@ def test_lines_of_text_keep_their_white_space() -> None:
     assert (
         file.render([reversing(text) for text in file.texts]) == b"\xef\xbb\xbfTWO ONE\r\n\r\n\t FOUR THREE \r\n5\r\n"
     )
+
+
+def test_every_line_with_something_in_it_is_translated() -> None:
+    """So that a server's alignments count all words of a text."""
+    assert Plain("one\n 12 \r\n\n!").texts == ["one", "12", "!"]
 
 
 def test_other_encodings_are_refused_with_their_line() -> None:
