@@ -5,11 +5,10 @@ from __future__ import annotations
 from seq2seq.bundle import BundleConfig, load_config
 from seq2seq.files import write_json, write_text
 from seq2seq.pipeline.lock import alone
+from seq2seq.pipeline.stages.translate import APPLIED
 from seq2seq.recipe import DecodingConfig, Recipe
 from seq2seq.recipe.file import dump_recipe, load_recipe, override_decoding
 from seq2seq.run_folder import RunFolder
-
-KEYS = ("beam_size", "length_penalty")
 
 
 def apply_decoding(folder: RunFolder, chosen: DecodingConfig) -> list[str]:
@@ -21,8 +20,8 @@ def apply_decoding(folder: RunFolder, chosen: DecodingConfig) -> list[str]:
     """
     with alone(folder.root):
         config, recipe = load_config(folder.model), load_recipe(folder.recipe)
-        settings = {key: chosen.model_dump()[key] for key in KEYS}
-        if all({key: each[key] for key in KEYS} == settings for each in (_dumped(recipe), _dumped(config))):
+        settings = {key: chosen.model_dump()[key] for key in APPLIED}
+        if all({key: each[key] for key in APPLIED} == settings for each in (_dumped(recipe), _dumped(config))):
             return [f"{folder.root} has these settings already"]
         own = override_decoding(config.decoding, settings)
         write_json(folder.model / "config.json", config.model_copy(update={"decoding": own}).model_dump())
@@ -31,7 +30,7 @@ def apply_decoding(folder: RunFolder, chosen: DecodingConfig) -> list[str]:
     return [
         f"written to {folder.model / 'config.json'} and {folder.recipe}: translate uses these settings",
         f"the test sets' translations and scores are those of the settings before: seq2seq run {folder.root}",
-        "a recipe elsewhere from which the run was made keeps the old ones: set the same keys there",
+        "the recipe's own file has the old ones, and run would put them back: change it too",
     ]
 
 

@@ -52,6 +52,10 @@ class Stage(ABC):
     def run(self, context: Context) -> list[Path]:
         """Do the work; returns the files and folders that it made."""
 
+    def mismatches(self, recipe: Recipe, folder: RunFolder) -> list[str]:
+        """What in the folder was changed since, on purpose, and is not as the recipe says."""
+        return []
+
     def help(self, context: Context) -> None:
         """What all processes but the first do while a distributed stage runs."""
         raise NotImplementedError

@@ -24,6 +24,7 @@ from seq2seq.recipe.file import override_decoding
 from tests.command_line import refused, seq2seq
 from tests.toy import toy_recipe
 
+TRAINING = ("training.max_steps=60", "training.max_epochs=9")
 CPU = ("--device", "cpu", "--threads", "1")
 
 
@@ -31,7 +32,7 @@ CPU = ("--device", "cpu", "--threads", "1")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Hardly trained: it makes errors of both kinds."""
     folder = tmp_path_factory.mktemp("searched")
-    Runner(toy_recipe(folder, "training.max_steps=60", "training.max_epochs=9")).run()
+    Runner(toy_recipe(folder, *TRAINING)).run()
     return folder / "run"
 
 
@@ -121,7 +122,9 @@ def test_chrf_has_a_say() -> None:
     assert subject.suggest([worse, outcome(5, 30.1, None, None)], 1) == 1
 
 
-def test_what_is_suggested_is_applied_and_the_run_stays_sound(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_suggested_is_applied_and_the_run_stays_sound(
+    run: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(subject, "suggest", lambda outcomes, best: [one.beam_size for one in outcomes].index(9))
     command = ("analyze", "search", str(copy), "--beams", "1,9", "--length-penalty", "average", "--apply", *CPU)
     done = seq2seq(*command)
@@ -142,11 +145,15 @@ def test_what_is_suggested_is_applied_and_the_run_stays_sound(copy: Path, monkey
     assert ways[0] == ways[1] != ways[2]
 
     assert seq2seq("verify", str(copy)).code == 0
+    before = str(run.parent / "recipe.yaml"), *TRAINING, f"output_dir={copy}"
+    stale = [line for line in seq2seq("plan", *before).out.splitlines() if "runs:" in line]
+    assert len(stale) == 1 and "model/config.json has decoding.beam_size 9, the recipe 2" in stale[0]
     plan = seq2seq("plan", str(copy)).out
     assert "decoding.beam_size 2 -> 9" in plan and "length_penalty.kind wu -> average" in plan.replace('"', "")
     assert seq2seq("run", str(copy), *CPU).code == 0
     assert "->" not in seq2seq("plan", str(copy)).out and seq2seq("verify", str(copy)).code == 0
     assert "has these settings already" in seq2seq(*command).err
+    assert seq2seq("run", *before, *CPU).code == 0 and load_config(copy / "model").decoding.beam_size == 2
 
 
 def test_json_is_the_file(copy: Path) -> None:

@@ -15,6 +15,7 @@ from seq2seq.pipeline.manifest import Inputs
 from seq2seq.pipeline.stage import Context, Stage
 from seq2seq.pipeline.stages.train import bundle_config, decoding_inputs
 from seq2seq.recipe import Recipe
+from seq2seq.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from seq2seq.bundle import Bundle
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 ALTERNATIVES = 2
 """Further translations of each sentence that are kept for the report, where the beam holds so many."""
+APPLIED = ("beam_size", "length_penalty")
+"""Keys of `decoding` that may be written into a trained model."""
 READ_AT_ONCE = 1000
 """Sentences whose attention is held in memory."""
 
@@ -37,6 +40,19 @@ class Translate(Stage):
         """How translations are searched for; the contents of the test sets, but for their references."""
         tests = fingerprints(recipe.data, "test").items()
         return decoding_inputs(recipe) | {k: value for k, value in tests if not references_alone(k)}
+
+    def mismatches(self, recipe: Recipe, folder: RunFolder) -> list[str]:
+        """Settings written into the model after the recipe's (pipeline/applied.py)."""
+        try:
+            own = json.loads((folder.model / "config.json").read_text(encoding="utf-8"))["decoding"]
+        except (OSError, ValueError, KeyError, TypeError):  # loading the model tells
+            return []
+        found = {key: [json.dumps(each.get(key)) for each in (own, recipe.decoding.model_dump())] for key in APPLIED}
+        return [
+            f"model/config.json has decoding.{key} {theirs}, the recipe {ours}"
+            for key, (theirs, ours) in found.items()
+            if theirs != ours
+        ]
 
     def run(self, context: Context) -> list[Path]:
         """Fill the folder `translations`."""
