@@ -150,7 +150,8 @@ class Runner:
         reasons = [change.replace("data.train.0", self.recipe.data.train_key(0), 1) for change in changes]
         missing = [name for name, bytes in before.outputs.items() if size(self.folder.root / name) != bytes]
         reasons += [f"{name} is missing or was changed" for name in missing]
-        reasons += stage.mismatches(self.recipe, self.folder)
+        if not reasons:
+            reasons = stage.mismatches(self.recipe, self.folder)
         for need in stage.needs:
             if now[f"stage {need}"] != before.inputs.get(f"stage {need}"):
                 reasons.append(f"{need} {'runs' if need in stale else 'has run'} again")
