@@ -24,7 +24,7 @@ from seq2seq.recipe.file import override_decoding
 from tests.command_line import refused, seq2seq
 from tests.toy import toy_recipe
 
-TRAINING = ("training.max_steps=60", "training.max_epochs=9")
+TRAINING = ("training.max_steps=60", "training.max_epochs=9", "decoding.max_length.ratio=1.0", "evaluation.bootstrap=0")
 CPU = ("--device", "cpu", "--threads", "1")
 
 

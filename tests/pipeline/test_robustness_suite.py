@@ -11,12 +11,13 @@ from tests.command_line import refused, seq2seq
 from tests.toy import write_toy
 
 CPU = ("--device", "cpu", "--threads", "1")
+SHORT = ("decoding.max_length={ratio: 1.0, offset: 2}", "evaluation.bootstrap=0")
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("robust")
-    done = seq2seq("run", str(write_toy(folder, train=60)), "training.max_steps=12", *CPU)
+    done = seq2seq("run", str(write_toy(folder, train=60)), "training.max_steps=12", *SHORT, *CPU)
     assert done.code == 0, done.err
     return folder / "run"
 
