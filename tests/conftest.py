@@ -1,4 +1,4 @@
-"""What all tests share: shapes in the signatures of nn/ and decoding/ are checked at run time."""
+"""What all tests share."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,8 @@ from jaxtyping import install_import_hook
 
 from tests.toy import write_toy
 
-install_import_hook(["seq2seq.nn", "seq2seq.decoding", "seq2seq.training.loss"], "beartype.beartype")
+if os.environ.get("CHECKED_SHAPES"):  # shapes in signatures hold at run time: a test of its own, since it takes long
+    install_import_hook(["seq2seq.nn", "seq2seq.decoding", "seq2seq.training.loss"], "beartype.beartype")
 
 settings.register_profile("unhurried", deadline=None)  # machines are noisy
 settings.load_profile("unhurried")
