@@ -38,7 +38,8 @@ def models() -> Iterator[Seq2Seq]:
         encoder = stack | {"hidden_size": 4, "direction": direction}
         plain = {"input_feeding": False, "attend": "top", "readout": {}, "connections": "plain"}
         for less in ({}, {"readout": {}}, {"attend": "top"}, {"attend": "top", "readout": {}}, plain):
-            whole = {"embedding": {"size": 4}, "encoder": encoder, "decoder": decoder | less}
+            connected = {"connections": "plain"} if less == plain else {}
+            whole = {"embedding": {"size": 4, "tie": "none"}, "encoder": encoder | connected, "decoder": decoder | less}
             try:
                 config = recipe.ModelConfig.model_validate(
                     whole | ({} if less == plain else {"bridge": BRIDGES[i % 5]})
