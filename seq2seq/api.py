@@ -23,7 +23,7 @@ from seq2seq.errors import UserError
 from seq2seq.evaluation import metrics as evaluation
 from seq2seq.evaluation.metrics import DEFAULT_METRICS, Score
 from seq2seq.pipeline.seeds import of_seed, runner_of
-from seq2seq.pipeline.stages.evaluate import read_scores
+from seq2seq.pipeline.stages.evaluate import read_scores, read_start_scores
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.file import load_recipe, naming_variables, override_decoding
 from seq2seq.run_folder import RunFolder
@@ -88,6 +88,13 @@ class Run:
         """
         self._existing(self._paths.scores)
         return {name: {score.metric: score for score in scores} for name, scores in read_scores(self._paths).items()}
+
+    @property
+    def start_scores(self) -> dict[str, dict[str, Score]]:
+        """What the run that training started from scores on the same test sets, as `scores`: what was learnt since,
+        and what was forgotten. Empty where training started from none."""
+        of_run = next(iter(self.seeds.values()), self)._paths
+        return {name: {score.metric: score for score in scores} for name, scores in read_start_scores(of_run).items()}
 
     @property
     def log(self) -> notebook.Table:

@@ -60,6 +60,11 @@ class RunFolder:
         return self.translations / f"{name}.details.jsonl"
 
     @property
+    def start_translations(self) -> Path:
+        """Those of the run that the training started from."""
+        return self.translations / "start"
+
+    @property
     def report(self) -> Path:
         """Scores and report."""
         return self.root / "report"
@@ -78,6 +83,11 @@ class RunFolder:
     def scores(self) -> Path:
         """The scores of each test set."""
         return self.report / "scores.json"
+
+    @property
+    def start_scores(self) -> Path:
+        """Those of the run that the training started from."""
+        return self.report / "start_scores.json"
 
     @property
     def previous_scores(self) -> Path:

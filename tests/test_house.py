@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "seq2seq"
 FLOORS = (
-    "errors files languages device distributed console charts notebook run_folder recipe data nn decoding hub bundle "
+    "errors files languages device distributed console charts notebook run_folder hub recipe data nn decoding bundle "
     "runtime documents evaluation analysis export training pipeline api serving cli"
 ).split()
 """Packages and lone modules, from the ground up: each may import those before it."""

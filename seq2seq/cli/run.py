@@ -181,8 +181,9 @@ def run_until(
 
 def _say_results(stage: str, runner: Runner | SeedsRunner) -> None:
     """The scores, and what the user can do next."""
+    from seq2seq.evaluation.report import changed_scores
     from seq2seq.evaluation.seeds import print_any
-    from seq2seq.pipeline.stages.evaluate import read_scores
+    from seq2seq.pipeline.stages.evaluate import read_scores, read_start_scores
 
     folder = runner.folder
     if stage in ("translate", "evaluate", "report") and not runner.recipe.data.test:
@@ -192,7 +193,10 @@ def _say_results(stage: str, runner: Runner | SeedsRunner) -> None:
         for one in runner.folders:
             print(f"translations: {one.translations}")
     elif stage in ("evaluate", "report"):
-        print_any(read_scores(folder), Console())
+        scores = read_scores(folder)
+        print_any(scores, Console())
+        for line in changed_scores(read_start_scores(folder), scores):
+            print(line)
     if stage == "evaluate":
         print(f"scores:    {folder.scores}")
     if stage == "report":

@@ -24,6 +24,7 @@ from seq2seq.data.tokenization import (
     normalizer,
 )
 from seq2seq.errors import UserError
+from seq2seq.hub import located
 from seq2seq.recipe import (
     AnyTokenizer,
     BpeTokenizerConfig,
@@ -69,11 +70,13 @@ def folder_of(config: RunTokenizerConfig) -> Path:
     Raises:
         UserError: there are none.
     """
-    run = Path(config.run)
+    run = located(config.run)
     for folder in (run, run / "model", run / "data"):
         if (folder / JOINT).exists() or (folder / TGT).exists():
             return folder
-    raise UserError(f"tokenizer.run: {run}: no such run folder, or it has no tokenizer yet; run its recipe first")
+    raise UserError(
+        f"tokenizer.run: {config.run}: no such run folder, or it has no tokenizer yet; run its recipe first"
+    )
 
 
 def characters_seen(config: LearntTokenizer, texts: Texts) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,15 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from seq2seq.evaluation.audit import audit_tables
-from seq2seq.evaluation.compare import Comparison
+from seq2seq.evaluation.compare import Comparison, verdict
 from seq2seq.evaluation.explorer import Detail
-from seq2seq.evaluation.metrics import LengthBucket, Score, score_by_length, sentence_chrf
+from seq2seq.evaluation.metrics import METRICS, LengthBucket, Score, score_by_length, sentence_chrf
 from seq2seq.evaluation.robustness import COLUMNS as ROBUSTNESS_COLUMNS
 from seq2seq.evaluation.robustness import Robustness
 from seq2seq.evaluation.sentences import SentenceView, choose_sentences
 from seq2seq.languages import has_spaces, language_name
 
 SCORE_COLUMNS = ("test set", "metric", "score", "95 % interval", "sentences")
+CHANGE_COLUMNS = ("test set", "metric", "before", "after", "change", "p", "")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class RunReport:
         warnings: signs of ill health in training: the step of each, and what was said.
         repeat: the command that makes the run again.
         comparisons: this run beside others.
+        changes: of a run that training started from, beside this one: the same test sets before and after.
         previous: by test set and metric, what the recipe's run scored before.
         robustness: what the suite has found; None: it has not run.
     """
@@ -68,6 +70,7 @@ class RunReport:
     warnings: list[tuple[int, str]] = field(default_factory=list)
     repeat: str = ""
     comparisons: list[Comparison] = field(default_factory=list)
+    changes: list[Comparison] = field(default_factory=list)
     previous: dict[str, dict[str, float]] = field(default_factory=dict)
     robustness: Robustness | None = None
 
@@ -77,6 +80,8 @@ def to_markdown(report: RunReport) -> str:
     parts = [f"# {cell(report.name)}", f"{language_name(report.src)} → {language_name(report.tgt)}", "## Scores"]
     rows = [(*_score_row(cell(t.name), s), cell(s.signature)) for t in report.test_sets for s in t.scores]
     parts.append(markdown_table((*SCORE_COLUMNS, "signature"), rows))
+    if report.changes:
+        parts += ["## Before and after", markdown_table(CHANGE_COLUMNS, list(_change_rows(report.changes)))]
     for test_set in report.test_sets:
         buckets, unit = buckets_by_length(test_set, report)
         parts += [f"## {cell(test_set.name)}", f"BLEU by length of the source, in {unit}:"]
@@ -109,6 +114,24 @@ def print_scores(scores: Mapping[str, Sequence[Score]], console: Console) -> Non
     console.print(table)
     for signature in dict.fromkeys(f"{s.label}|{s.signature}" for of_set in scores.values() for s in of_set):
         console.print(Text(signature, style="dim"), soft_wrap=True)
+
+
+def changed_scores(before: Mapping[str, Sequence[Score]], after: Mapping[str, Sequence[Score]]) -> Iterator[str]:
+    """A line for each test set: what the run that training started from scored there, and what this one scores."""
+    for name, scores in before.items():
+        now = {score.metric: score.value for score in after.get(name, ())}
+        told = [f"{s.label} {s.value:.2f} -> {now[s.metric]:.2f}" for s in scores if s.metric in now]
+        if told:
+            yield f"{name}, before -> after: {', '.join(told)}"
+
+
+def _change_rows(changes: Sequence[Comparison]) -> Iterator[tuple[str, ...]]:
+    """The cells of CHANGE_COLUMNS."""
+    for one in changes:
+        for metric, (_, (before, after)) in one.results.items():
+            gain = f"{after.value - before.value:+.2f}"
+            numbers = (f"{before.value:.2f}", f"{after.value:.2f}", gain, f"{after.p_value or 0:.3f}")
+            yield cell(one.name), METRICS[metric].label, *numbers, cell(verdict(one, metric, 1))
 
 
 def buckets_by_length(test_set: TestSetReport, report: RunReport) -> tuple[list[LengthBucket], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from seq2seq.bundle import count_weights, load_config
@@ -12,6 +13,7 @@ from seq2seq.languages import language_name
 from seq2seq.pipeline.manifest import Manifest
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.reader import write_yaml
+from seq2seq.recipe.start import KEY as START
 from seq2seq.run_folder import RunFolder
 
 SECTIONS = {"seed", "tokenizer", "model", "training", "decoding"}
@@ -21,10 +23,19 @@ SECTIONS = {"seed", "tokenizer", "model", "training", "decoding"}
 def card_of(recipe: Recipe, folder: RunFolder, manifest: Manifest, report: RunReport) -> str:
     """The text of model/README.md."""
     scores = {test_set.name: test_set.scores for test_set in report.test_sets}
-    text = write_yaml(recipe.model_dump(include=SECTIONS))
+    text = write_yaml(_without_folders(recipe.model_dump(include=SECTIONS)))
     facts = RunFacts(recipe.report.license, scores, _data(manifest, report.audit), _limits(report), text)
     src, tgt = load_tokenizers(folder.model)
     return run_card(load_config(folder.model), count_weights(folder.model), (len(src), len(tgt)), facts)
+
+
+def _without_folders(sections: dict[str, Any]) -> dict[str, Any]:
+    """Runs are named as they are, not where they lie on the machine."""
+    for section, key in (("tokenizer", "run"), ("training", "start_from")):
+        run = sections[section].get(key)
+        if run is not None and not run.startswith("hf:"):
+            sections[section][key] = Path(run).name
+    return sections
 
 
 def _data(manifest: Manifest, audit: dict[str, Any]) -> list[tuple[str, str]]:
@@ -33,6 +44,8 @@ def _data(manifest: Manifest, audit: dict[str, Any]) -> list[tuple[str, str]]:
     dropped = ", ".join(f"{count:,} {why.replace('_', ' ')}" for why, count in train["dropped"].items() if count)
     rows = [("training pairs", f"{train['read']:,} read, {train['kept']:,} kept; dropped: {dropped or 'none'}")]
     sources: dict[str, str] = {}
+    if (start := manifest.stages["train"].inputs.get(START)) is not None:
+        sources["starts from the weights"] = start
     for stage in ("prepare", "translate", "evaluate"):
         inputs = manifest.stages[stage].inputs.items() if stage in manifest.stages else ()
         sources |= {key: value for key, value in inputs if key.startswith("data.") and "(" in key}

@@ -14,9 +14,12 @@ from seq2seq.data.preparation import PreparedPairs
 from seq2seq.data.tokenization import Tokenizer, load_tokenizers
 from seq2seq.data.vectors import places_of, read_vectors
 from seq2seq.device import fastest_precision
+from seq2seq.errors import UserError
+from seq2seq.nn.freezing import freeze
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.pipeline.continuation import identity
 from seq2seq.pipeline.stage import Context
+from seq2seq.recipe.start import KEY as START
 from seq2seq.training.batch_loader import BatchLoader
 from seq2seq.training.checkpoint import Checkpoints
 from seq2seq.training.log import TrainingLog
@@ -39,6 +42,7 @@ def make_trainer(context: Context) -> Trainer:
     torch.manual_seed(made.seed)
     model = bundle.make_model(made.model, tokenizers)
     _take_vectors(made.model.embedding, model, tokenizers)
+    _take_start(training, model)
     model = model.to(processes.device)
     if training.precision == "auto":  # the first process's measurement counts
         precision = processes.broadcast(fastest_precision(processes.device))
@@ -76,6 +80,29 @@ def _take_vectors(config: recipe.EmbeddingConfig, model: Seq2Seq, tokenizers: To
             for row, vector in found.items():
                 embedding.weight[row] = torch.from_numpy(vector) / model.embedding_scale
         embedding.weight.requires_grad_(not config.frozen)
+
+
+def _take_start(training: recipe.TrainingConfig, model: Seq2Seq) -> None:
+    """Begin with the weights of the run that the recipe starts from, and freeze what is to stay as it is there.
+
+    Raises:
+        UserError: the run has no model, or another one.
+    """
+    start = training.start_from
+    if start is None:
+        return
+    taken = bundle.load_bundle(start, torch.device("cpu"))
+    try:
+        bundle.load_weights(model, bundle.weights_of(taken.model))
+    except ValueError:
+        raise UserError(f"{START}: {start} has changed since its tokenizer was taken; run again with --force") from None
+    languages, vocabularies = f"{taken.config.src}-{taken.config.tgt}", {taken.src_tokenizer, taken.tgt_tokenizer}
+    tokens = sum(len(one) for one in vocabularies)
+    say(f"starts from {start} ({languages}): all its weights, its vocabulary of {tokens:,} tokens")
+    if training.freeze is not None:
+        freeze(model, training.freeze)
+        frozen = sum(weight.numel() for weight in model.parameters() if not weight.requires_grad)
+        say(f"frozen: {', '.join(training.freeze)}, {frozen:,} weights")
 
 
 def _bpe_dropouts(rate: float, tokenizers: Tokenizers) -> tuple[BpeDropout, BpeDropout] | None:

@@ -89,6 +89,22 @@ from seq2seq.recipe.model import (
     ReadoutConfig,
     StackConfig,
 )
+from seq2seq.recipe.optimization import (
+    AdadeltaConfig,
+    AdagradConfig,
+    AdamConfig,
+    AdamWConfig,
+    AnyOptimizer,
+    AnySchedule,
+    ConstantScheduleConfig,
+    CosineScheduleConfig,
+    ExponentialScheduleConfig,
+    InverseSqrtScheduleConfig,
+    PlateauScheduleConfig,
+    RmspropConfig,
+    SgdConfig,
+    SwitchConfig,
+)
 from seq2seq.recipe.report import ReportConfig
 from seq2seq.recipe.sources import (
     SOURCE_KEYS,
@@ -101,29 +117,16 @@ from seq2seq.recipe.sources import (
     TsvSourceConfig,
     source_kind,
 )
+from seq2seq.recipe.start import started_from
 from seq2seq.recipe.training import (
-    AdadeltaConfig,
-    AdagradConfig,
-    AdamConfig,
-    AdamWConfig,
     AnyForcing,
-    AnyOptimizer,
-    AnySchedule,
     BatchConfig,
     CheckpointsConfig,
     ConstantForcingConfig,
-    ConstantScheduleConfig,
-    CosineScheduleConfig,
     EarlyStoppingConfig,
-    ExponentialScheduleConfig,
     InverseSigmoidForcingConfig,
-    InverseSqrtScheduleConfig,
     LinearForcingConfig,
     MinimumRiskConfig,
-    PlateauScheduleConfig,
-    RmspropConfig,
-    SgdConfig,
-    SwitchConfig,
     TrainingConfig,
 )
 
@@ -165,6 +168,25 @@ class Recipe(Config):
         if isinstance(data, dict) and isinstance(data.get("name"), str):
             return {**data, "output_dir": data.get("output_dir") or f"runs/{data['name']}"}
         return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tokenizer_of_the_start(cls, data: Any) -> Any:
+        """That of the run which training starts from."""
+        start = started_from(data)
+        return data if start is None else {"tokenizer": {"kind": "run", "run": start}, **data}
+
+    @rule
+    def _goes_on_with_the_start(self) -> Faults:
+        start = self.training.start_from
+        if start is None:
+            return
+        if getattr(self.tokenizer, "run", None) != start:
+            fix = f"remove this, or set tokenizer={{kind: run, run: {start}}}"
+            yield "tokenizer", f"the weights of training.start_from go with its tokenizer alone; {fix}"
+        for key in ("src_vectors", "tgt_vectors"):
+            why = "beside training.start_from, whose embeddings are taken; remove it"
+            yield from self.without_effect(f"model.embedding.{key}", why)
 
     @rule
     def _has_seed_or_seeds(self) -> Faults:

@@ -23,6 +23,7 @@ from seq2seq.recipe.reader import (
     variables_left_to_default,
     write_yaml,
 )
+from seq2seq.recipe.start import model_of, started_from
 
 
 def load_recipe(recipe: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
@@ -44,7 +45,20 @@ def load_recipe(recipe: str | Path | Mapping[str, Any], overrides: Sequence[str]
         source, folder = read_file(Path(recipe)), Path(recipe).resolve().parent
     for i, override in enumerate(overrides):
         _override(source, override, i)
+    _take_model(source, folder)
     return _with_absolute_paths(checked(Recipe, source), folder)
+
+
+def _take_model(source: Source, folder: Path) -> None:
+    """Where training starts from another run, and no `model` is written, it is that run's."""
+    start = started_from(source.data)
+    if start is not None and "model" not in source.data:
+        try:
+            source.data["model"] = model_of(_absolute(start, folder)).model_dump()
+        except UserError as error:
+            raise UserError(f"{source.place(('training', 'start_from')).text}: {error}") from None
+        except (OSError, ValueError):  # no name of a file: the schema tells
+            pass
 
 
 @contextlib.contextmanager
@@ -157,7 +171,7 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     """Data paths count from the recipe's folder; from here on they are absolute."""
 
     def absolute(path: str) -> str:
-        return path if path.startswith("hf:") else os.path.normpath(folder / os.path.expanduser(path))
+        return _absolute(path, folder)
 
     data = recipe.data
     data = data.model_copy(
@@ -184,4 +198,13 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
         runs = [each.model_copy(update={"run": absolute(each.run)}) for each in decoding.rescore]
         located["rescore"] = runs
     decoding = decoding.model_copy(update=located)
-    return recipe.model_copy(update={"data": data, "tokenizer": tokenizer, "model": model, "decoding": decoding})
+    training = recipe.training
+    if training.start_from is not None:
+        training = training.model_copy(update={"start_from": absolute(training.start_from)})
+    sections = {"tokenizer": tokenizer, "model": model, "training": training, "decoding": decoding}
+    return recipe.model_copy(update={"data": data, **sections})
+
+
+def _absolute(path: str, folder: Path) -> str:
+    """A path that counts from the recipe's folder; names of models on the hub are left as they are."""
+    return path if path.startswith("hf:") else os.path.normpath(folder / os.path.expanduser(path))

@@ -36,34 +36,51 @@ class Evaluate(Stage):
         from seq2seq.data.test_sets import update_test_sets
         from seq2seq.data.tokenization import load_tokenizers
 
-        recipe, folder, result = context.recipe, context.folder, {}
+        recipe, folder = context.recipe, context.folder
         update_test_sets(recipe.data, load_tokenizers(folder.model), folder.data, say)
-        for name in recipe.data.test:
-            result[name] = [asdict(score) for score in score_test_set(recipe, folder, name)]
+        result = _scores(recipe, folder, folder.translations)
         if folder.scores.exists() and json.loads(folder.scores.read_text(encoding="utf-8")) != result:
             folder.scores.replace(folder.previous_scores)
         write_json(folder.scores, result)
-        return [folder.scores, *(folder.test_set(name) for name in recipe.data.test)]
+        made = [folder.scores, *(folder.test_set(name) for name in recipe.data.test)]
+        folder.start_scores.unlink(missing_ok=True)
+        if folder.start_translations.exists():
+            write_json(folder.start_scores, _scores(recipe, folder, folder.start_translations))
+            made.append(folder.start_scores)
+        return made
 
 
-def score_test_set(recipe: Recipe, folder: RunFolder, name: str) -> list[Score]:
-    """The scores of a test set's translations in the run folder."""
+def _scores(recipe: Recipe, folder: RunFolder, translations: Path) -> dict[str, list[dict[str, Any]]]:
+    return {n: [asdict(score) for score in score_test_set(recipe, folder, n, translations)] for n in recipe.data.test}
+
+
+def score_test_set(recipe: Recipe, folder: RunFolder, name: str, translations: Path | None = None) -> list[Score]:
+    """The scores of a test set's translations in the run folder, or in another folder."""
     from seq2seq.evaluation.metrics import score
 
-    _, hypotheses, references = read_test_set(folder, name, recipe.data.tgt)
+    _, hypotheses, references = read_test_set(folder, name, recipe.data.tgt, translations)
     config = recipe.evaluation
     return score(hypotheses, references, config.metrics, recipe.data.tgt, config.bootstrap)
 
 
 def read_scores(folder: RunFolder) -> dict[str, list[Score]]:
     """The scores of each test set; where the folder holds several seeds' runs, `SeedsScore`s."""
+    return _read(folder.scores)
+
+
+def read_start_scores(folder: RunFolder) -> dict[str, list[Score]]:
+    """What the run that training started from scored on the same test sets; empty where there is none."""
+    return _read(folder.start_scores) if folder.start_scores.exists() else {}
+
+
+def _read(path: Path) -> dict[str, list[Score]]:
     from seq2seq.evaluation.metrics import Score
     from seq2seq.evaluation.seeds import SeedsScore
 
     def score(entry: dict[str, Any]) -> Score:
         return SeedsScore(**entry) if "by_seed" in entry else Score(**entry)
 
-    stored = json.loads(folder.scores.read_text(encoding="utf-8"))
+    stored = json.loads(path.read_text(encoding="utf-8"))
     return {name: [score(entry) for entry in entries] for name, entries in stored.items()}
 
 
@@ -75,10 +92,12 @@ def read_previous(folder: RunFolder) -> dict[str, dict[str, float]]:
     return {name: {entry["metric"]: entry["value"] for entry in entries} for name, entries in stored.items()}
 
 
-def read_test_set(folder: RunFolder, name: str, tgt: str) -> tuple[list[str], list[str], list[str]]:
-    """Sources, translations and references of a test set."""
+def read_test_set(
+    folder: RunFolder, name: str, tgt: str, translations: Path | None = None
+) -> tuple[list[str], list[str], list[str]]:
+    """Sources, translations (the run's, or those of another folder) and references of a test set."""
     from seq2seq.data.preparation import PreparedPairs
 
     pairs = PreparedPairs(folder.test_set(name))
-    written = (folder.translations / f"{name}.{tgt}").read_text(encoding="utf-8")
+    written = ((translations or folder.translations) / f"{name}.{tgt}").read_text(encoding="utf-8")
     return pairs.src_texts(), written.split("\n")[:-1], pairs.tgt_texts()

@@ -38,6 +38,8 @@ class Prepare(Stage):
             if JOINT not in names and recipe.model.embedding.tie == "all":
                 raise UserError("model.embedding.tie: `all` needs one vocabulary for both languages, and tokenizer.run "
                                 "has two; set tie: decoder")  # fmt: skip
+            if recipe.training.start_from is not None:
+                del tokenizer["tokenizer.run"]  # contents count, wherever they lie (older runs have noted the place)
             tokenizer |= {f"tokenizer.run ({name})": hash_of(folder / name, "tokenizer.run") for name in names}
         return filters | tokenizer | languages | fingerprints(recipe.data, "train", "valid")
 

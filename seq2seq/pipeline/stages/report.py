@@ -12,6 +12,7 @@ from seq2seq.pipeline.manifest import Inputs, Manifest, digest
 from seq2seq.pipeline.stage import Context, Stage
 from seq2seq.pipeline.stages.evaluate import read_previous, read_scores, read_test_set
 from seq2seq.recipe import Recipe
+from seq2seq.recipe.start import model_folder
 from seq2seq.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -83,9 +84,28 @@ def gather(context: Context) -> RunReport:
         warnings=_warnings(log),
         repeat=f"seq2seq run {folder.recipe} output_dir={folder.root}-again",
         comparisons=_comparisons(recipe, folder),
+        changes=_changes(recipe, folder),
         previous=read_previous(folder),
         robustness=read_robustness(folder),
     )  # fmt: skip
+
+
+def _changes(recipe: Recipe, folder: RunFolder) -> list[Comparison]:
+    """This run beside the one that its training started from, on each test set."""
+    from seq2seq.bundle import load_config
+    from seq2seq.evaluation.compare import TestSet, compare
+
+    start, tgt, found = recipe.training.start_from, recipe.data.tgt, []
+    if start is None or not folder.start_translations.exists():
+        return []
+    origin = load_config(model_folder(start)).name
+    for name in recipe.data.test:
+        sources, after, references = read_test_set(folder, name, tgt)
+        _, before, _ = read_test_set(folder, name, tgt, folder.start_translations)
+        systems = [(f"{origin} (before)", before), (f"{recipe.name} (after)", after)]
+        test_set = TestSet(name, sources, [references], systems, recipe.data.src, tgt)
+        found.append(compare(test_set, recipe.evaluation.metrics))
+    return found
 
 
 def _comparisons(recipe: Recipe, folder: RunFolder) -> list[Comparison]:

@@ -10,6 +10,7 @@ from seq2seq import __version__
 from seq2seq.data.lines import hash_of
 from seq2seq.decoding.glossary import KEY, pairs
 from seq2seq.files import file_hash
+from seq2seq.pipeline.fine_tuning import start_inputs
 from seq2seq.pipeline.manifest import Inputs
 from seq2seq.pipeline.stage import Context, Stage, flatten
 from seq2seq.recipe import CustomCellConfig, Recipe
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 NO_RESULT = ("training.checkpoints", "training.log_every")
 """Sections and keys that change nothing of the model."""
 
+LATER = ("training.start_from", "training.freeze")
+"""Keys that older runs have not noted: where they are null, those runs are as they were."""
+
 
 class Train(Stage):
     """Trains, from the newest checkpoint if there is one; leaves the best weights as the model."""
@@ -31,9 +35,11 @@ class Train(Stage):
     distributed = True
 
     def inputs(self, recipe: Recipe) -> Inputs:
-        """The model, the training, the random seed; contents of word vectors; code of cells that are the user's own."""
+        """The model, the training, the random seed; contents of word vectors, weights of the run that it starts from;
+        code of cells that are the user's own."""
         keys = flatten("model", recipe.model) | flatten("training", recipe.training)
         inputs = {key: value for key, value in keys.items() if not key.startswith(NO_RESULT)}
+        inputs = {key: value for key, value in inputs.items() if key not in LATER or value != "null"}
         for side, config in (("encoder", recipe.model.encoder), ("decoder", recipe.model.decoder)):
             if isinstance(config.cell, CustomCellConfig):
                 inputs[f"model.{side}.cell (code)"] = code_hash(config.cell.kind)
@@ -42,7 +48,7 @@ class Train(Stage):
             if path is not None:
                 inputs[f"model.embedding.{key}"] = hash_of(Path(path), f"model.embedding.{key}")
         inputs |= {f"data.train.{i}.weight": str(source.weight) for i, source in enumerate(recipe.data.train)}
-        return inputs | {"seed": str(recipe.seed)}
+        return inputs | start_inputs(recipe) | {"seed": str(recipe.seed)}
 
     def run(self, context: Context) -> list[Path]:
         """Fill the folder `model`."""

@@ -82,7 +82,28 @@ class Translate(Stage):
                     file.writelines(json.dumps(one, ensure_ascii=False) + "\n" for one in _details(loaded, found))
                 best = [one.candidates[0] for one in found]
                 write_json(partial / f"{name}.confidence.json", [[c.confidence, *c.word_confidences] for c in best])
+            _translate_by_start(context, loaded, partial / folder.start_translations.name)
         return [folder.translations, folder.model / CONFIDENCE]
+
+
+def _translate_by_start(context: Context, loaded: Bundle, target: Path) -> None:
+    """What the run that training started from makes of the test sets, searched for in the same way: before and after.
+
+    Args:
+        target: the folder, which is made where there is such a run.
+    """
+    from seq2seq.bundle import load_bundle
+    from seq2seq.data.preparation import PreparedPairs
+    from seq2seq.decoding.translator import Translator
+
+    recipe, start = context.recipe, context.recipe.training.start_from
+    if start is None or not recipe.data.test:
+        return
+    translator = Translator(load_bundle(start, context.processes.device), loaded.config.decoding)
+    target.mkdir()
+    for name in recipe.data.test:
+        found = translator.translate(PreparedPairs(context.folder.test_set(name)).src_texts())
+        write_text(target / f"{name}.{recipe.data.tgt}", "".join(one.text + "\n" for one in found))
 
 
 def _alternatives(recipe: Recipe) -> int:
