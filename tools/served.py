@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,16 +38,18 @@ class Served:
     def __init__(self, *arguments: str) -> None:
         environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
         command = [sys.executable, "-m", "seq2seq", "serve", *arguments, "--port", "0"]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-        assert self.process.stderr is not None
-        said = ""
-        for line in self.process.stderr:
-            said += line
-            if found := re.search(r" at http://(\S+):(\d+)$", line):
-                self.host, self.port = found[1], int(found[2])
-                break
-        else:
-            raise SystemExit(f"{' '.join(command)}: does not start\n{said}")
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would stop it once full
+        self.process = subprocess.Popen(command, stderr=self._log, env=environment)
+        while not (found := re.search(r" at http://(\S+):(\d+)\n", self.log)):
+            if self.process.poll() is not None:
+                raise SystemExit(f"{' '.join(command)}: does not start\n{self.log}")
+            time.sleep(0.05)
+        self.host, self.port = found[1], int(found[2])
+
+    @property
+    def log(self) -> str:
+        """What it has said so far."""
+        return os.pread(self._log.fileno(), 1 << 20, 0).decode(errors="replace")
 
     def __enter__(self) -> "Served":
         return self
@@ -53,6 +57,7 @@ class Served:
     def __exit__(self, *error: object) -> None:
         self.process.terminate()
         self.process.wait(60)
+        self._log.close()
 
     def get(self, path: str) -> str:
         """What is there."""

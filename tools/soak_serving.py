@@ -25,6 +25,8 @@ from tools.served import Answer, Client, Served, read_answer
 GOOD = 8
 BROKEN = 2
 HUGE = 100 << 20
+PATIENCE = 60
+"""Seconds that a good client waits."""
 GROWTH = 0.05
 """Of memory, that is still called flat."""
 WARM = 120
@@ -162,8 +164,9 @@ class Soak:
         while time.monotonic() < self.until:
             lines = random.sample(self.lines, min(len(self.lines), random.choice([1, 1, 1, 5])))
             try:
-                answer = await client.translate("\n".join(lines), *self.pair)
-            except (OSError, EOFError) as error:
+                async with asyncio.timeout(PATIENCE):
+                    answer = await client.translate("\n".join(lines), *self.pair)
+            except (OSError, EOFError) as error:  # TimeoutError is an OSError
                 self.faults.append(f"a good request was not answered: {error!r}")
                 client.close()
                 continue

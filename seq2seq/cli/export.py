@@ -25,6 +25,12 @@ def export(
             "--shortlist", help="Faster, nearly the same: look for words among likely translations (RUN's data)."
         ),
     ] = False,
+    web: Annotated[
+        bool, typer.Option("--web", help="A folder of web pages: translates in the browser; needs --onnxruntime-web.")
+    ] = False,
+    onnxruntime_web: Annotated[
+        Path | None, typer.Option(metavar="PACKAGE", help="With --web: that npm package, its file or folder.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is in DIR.")] = False,
 ) -> None:
     """Write a trained model as ONNX graphs, which translate without torch."""
@@ -36,6 +42,9 @@ def export(
         raise UserError(f"--formats {unknown[0]}: must be {' or '.join(FORMATS)}, or both with a comma between")
     if folder.exists() and not force:
         raise UserError(f"{folder}: exists; name a new folder, or add --force to replace it")
+    if web or onnxruntime_web is not None:
+        _export_web(run, folder, web, onnxruntime_web, shortlist)
+        return
     pairs = run / "data" / "train.arrow"
     if shortlist and not pairs.exists():
         raise UserError(f"--shortlist: {run} has no prepared training data ({pairs}); name the run folder")
@@ -45,3 +54,20 @@ def export(
         print(f"use it:    seq2seq translate EXPORTED --language-model {folder}")
         return
     print(f"translate: echo '...' | seq2seq translate {folder}  (or without torch: python -m seq2seq.runtime {folder})")
+
+
+def _export_web(run: Path, folder: Path, web: bool, package: Path | None, shortlist: bool) -> None:
+    if not web:
+        raise UserError("--onnxruntime-web has no effect without --web")
+    if shortlist:
+        raise UserError("--shortlist has no effect with --web; remove it")
+    from seq2seq.serving.offline import VERSION, write_site
+
+    if package is None:
+        raise UserError(
+            f"--web needs ONNX Runtime's npm package; fetch it with: npm pack onnxruntime-web@{VERSION}, and name it: "
+            f"--onnxruntime-web onnxruntime-web-{VERSION}.tgz"
+        )
+    write_site(run, folder, package)
+    print(f"exported: {folder}")
+    print(f"look:     python -m http.server --directory {folder}")
