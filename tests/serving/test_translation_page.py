@@ -165,12 +165,21 @@ def test_the_keyboard_reaches_all_of_it(page: Any) -> None:
 
 
 def test_unsure_words_are_shaded_unless_that_is_switched_off(page: Any) -> None:
-    sure = translated(page, "one two unseen unseen three")["wordConfidences"]
-    shaded = "spans => spans.map(span => getComputedStyle(span).backgroundColor !== 'rgba(0, 0, 0, 0)')"
+    """The darker, the less sure."""
+    answer = {"translatedText": "a b c d e f", "alternatives": [], "alignment": None,
+              "wordConfidences": [0.0, 0.3, 0.5, 0.79, 0.8, 1.0]}  # fmt: skip
+    page.route("**/translate", lambda route: route.fulfill(json=answer))
+    translated(page)
     spans = page.locator("#translation span")
-    assert spans.evaluate_all(shaded) == [value < 0.8 for value in sure] and min(sure) < 0.8
+    opacity = """spans => spans.map(span => {
+      const found = getComputedStyle(span).backgroundColor.match(/[\\d.]+(?=\\)$)/)
+      return found ? Number(found[0]) : 1
+    })"""
+    much = spans.evaluate_all(opacity)
+    assert much[0] > much[1] > much[2] > much[3] > much[4] == much[5] == 0
+    assert spans.first.get_attribute("title") == "0 % sure"
     page.uncheck("#shade")
-    assert not any(spans.evaluate_all(shaded))
+    assert not any(spans.evaluate_all(opacity))
     page.reload()
     assert not page.is_checked("#shade")
 
