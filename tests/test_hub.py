@@ -63,6 +63,16 @@ def test_what_was_fetched_is_there_without_a_network(hub: FakeHub, run: Path, mo
     refused(seq2seq("push", str(run), "user/toy"), "hf:user/toy: ", "network")
 
 
+def test_training_starts_from_a_model_by_name(hub: FakeHub, run: Path, tmp_path: Path) -> None:
+    assert seq2seq("push", str(run), "user/toy").code == 0
+    settings = ["tokenizer={kind: run, run: 'hf:user/toy'}", "training.start_from=hf:user/toy", "training.max_steps=1"]
+    trained = seq2seq("train", str(run.parent / "recipe.yaml"), *settings, f"output_dir={tmp_path}/tuned")
+    assert trained.code == 0, trained.err
+    assert "starts from hf:user/toy (en-de): all its weights" in trained.err
+    told = [line for line in trained.err.splitlines() if line.startswith("hf:user/toy@")]
+    assert told == [f"hf:user/toy@{hub.branches['user/toy']['main']}"]
+
+
 def test_another_model_in_its_place_leaves_nothing_of_it(hub: FakeHub, run: Path) -> None:
     assert seq2seq("push", str(run), "user/toy").code == 0
     files = hub.files("user/toy", "main") | {"step.onnx": b"old", "picture.png": b"kept"}

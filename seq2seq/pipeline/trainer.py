@@ -20,6 +20,7 @@ from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.pipeline.continuation import identity
 from seq2seq.pipeline.stage import Context
 from seq2seq.recipe.start import KEY as START
+from seq2seq.recipe.start import model_folder
 from seq2seq.training.batch_loader import BatchLoader
 from seq2seq.training.checkpoint import Checkpoints
 from seq2seq.training.log import TrainingLog
@@ -91,7 +92,7 @@ def _take_start(training: recipe.TrainingConfig, model: Seq2Seq) -> None:
     start = training.start_from
     if start is None:
         return
-    taken = bundle.load_bundle(start, torch.device("cpu"))
+    taken = bundle.load_bundle(model_folder(start), torch.device("cpu"))
     try:
         bundle.load_weights(model, bundle.weights_of(taken.model))
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,10 @@ MAX_BYTES = 1_000_000
 """Of a model's config.json."""
 
 
+fetched = functools.cache(located)
+"""A model by name is looked up once: all stages of a run see the same one."""
+
+
 def started_from(data: Any) -> str | None:
     """What a recipe's keys name as the start, before they are checked."""
     training = data.get("training") if isinstance(data, dict) else None
@@ -31,7 +36,7 @@ def model_folder(run: str) -> Path:
     Raises:
         UserError: there is none.
     """
-    root = located(run)
+    root = fetched(run)
     for folder in (root, root / "model"):
         if (folder / "config.json").exists():
             return folder

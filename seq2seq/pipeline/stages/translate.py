@@ -15,6 +15,7 @@ from seq2seq.pipeline.manifest import Inputs
 from seq2seq.pipeline.stage import Context, Stage
 from seq2seq.pipeline.stages.train import bundle_config, decoding_inputs
 from seq2seq.recipe import Recipe
+from seq2seq.recipe.start import model_folder
 from seq2seq.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _translate_by_start(context: Context, loaded: Bundle, target: Path) -> None:
     recipe, start = context.recipe, context.recipe.training.start_from
     if start is None or not recipe.data.test:
         return
-    translator = Translator(load_bundle(start, context.processes.device), loaded.config.decoding)
+    translator = Translator(load_bundle(model_folder(start), context.processes.device), loaded.config.decoding)
     target.mkdir()
     for name in recipe.data.test:
         found = translator.translate(PreparedPairs(context.folder.test_set(name)).src_texts())
