@@ -195,7 +195,7 @@ def _say_results(stage: str, runner: Runner | SeedsRunner) -> None:
     elif stage in ("evaluate", "report"):
         scores = read_scores(folder)
         print_any(scores, Console())
-        for line in changed_scores(read_start_scores(folder), scores):
+        for line in changed_scores(read_start_scores(runner.folders[0]), scores):
             print(line)
     if stage == "evaluate":
         print(f"scores:    {folder.scores}")

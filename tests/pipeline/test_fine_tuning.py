@@ -118,12 +118,9 @@ def test_the_card_names_the_start_and_no_folder_of_the_machine(folder: Path, tun
 
 
 def test_other_weights_of_the_start_are_another_training(folder: Path, tuned: s2s.Run, tmp_path: Path) -> None:
-    recipe = load_recipe(tuned.folder)
-    runner = Runner(recipe)
-    assert not any(verdict.reasons for verdict in runner.plan())
-    moved = recipe.model_copy(
-        update={"training": recipe.training.model_copy(update={"start_from": str(tmp_path / "g")})}
-    )
+    assert not any(verdict.reasons for verdict in Runner(load_recipe(tuned.folder)).plan())
+    place = str(tmp_path / "g")
+    moved = load_recipe(tuned.folder, [f"{KEY}={place}", f"tokenizer.run={place}"])
     shutil.copytree(folder / "general", tmp_path / "g")
     assert not any(verdict.reasons for verdict in Runner(moved).plan()), "where it lies changes nothing"
     changed = {name: weight + 1 for name, weight in weights(tmp_path / "g").items()}
