@@ -18,7 +18,7 @@ from seq2seq.errors import UserError
 from seq2seq.nn.freezing import freeze
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.pipeline.continuation import identity
-from seq2seq.pipeline.stage import Context
+from seq2seq.pipeline.stage import Context, flatten
 from seq2seq.recipe.start import KEY as START
 from seq2seq.recipe.start import model_folder
 from seq2seq.training.batch_loader import BatchLoader
@@ -26,6 +26,7 @@ from seq2seq.training.checkpoint import Checkpoints
 from seq2seq.training.log import TrainingLog
 from seq2seq.training.minimum_risk import bleu_cost
 from seq2seq.training.objective import Objective
+from seq2seq.training.tracking import Tracker
 from seq2seq.training.trainer import Trainer
 from seq2seq.training.validation import Validator
 
@@ -62,9 +63,17 @@ def make_trainer(context: Context) -> Trainer:
         BatchLoader(training.batch, pairs, weights, made.seed, dropouts, aligned),
         Validator(valid, tokenizers[1], made.data.tgt, training.batch.tokens, metrics, processes),
         Checkpoints(folder.checkpoints, identity(context.inputs["train"]), training.checkpoints, processes),
-        TrainingLog(folder.log, writes=processes.first),
+        TrainingLog(folder.log, writes=processes.first, tracker=_tracker(made) if processes.first else None),
         processes,
     )
+
+
+def _tracker(made: recipe.Recipe) -> Tracker | None:
+    """The run of the tracker that the recipe names: called as its run folder, among those of the recipe's name."""
+    if made.training.track is None:
+        return None
+    config = flatten("model", made.model) | flatten("training", made.training) | {"seed": str(made.seed)}
+    return Tracker(made.training.track, made.name, Path(made.output_dir).name, config)
 
 
 def _take_vectors(config: recipe.EmbeddingConfig, model: Seq2Seq, tokenizers: Tokenizers) -> None:

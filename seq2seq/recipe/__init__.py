@@ -127,6 +127,7 @@ from seq2seq.recipe.training import (
     InverseSigmoidForcingConfig,
     LinearForcingConfig,
     MinimumRiskConfig,
+    TrackerName,
     TrainingConfig,
 )
 

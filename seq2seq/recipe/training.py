@@ -113,6 +113,9 @@ class CheckpointsConfig(Config):
 Part = Literal["embedding", "encoder", "bridge", "decoder", "attention", "output"]
 
 
+TrackerName = Literal["trackio", "wandb", "mlflow"]
+
+
 class TrainingConfig(Config):
     """How the model learns."""
 
@@ -168,6 +171,9 @@ class TrainingConfig(Config):
     """What is kept to go on from, and to average."""
     log_every: Positive = 50
     """Steps between two records of the log."""
+    track: TrackerName | None = None
+    """An experiment tracker that the log's records are sent on to, under the recipe's name and the run folder's; null:
+    none."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 where this machine multiplies faster in it, with fp32 weights; else fp32."""
 

@@ -11,6 +11,7 @@ from seq2seq.console import say
 from seq2seq.files import raise_if_disk_full, write_text
 from seq2seq.training.gradients import warnings_of
 from seq2seq.training.state import State, Window
+from seq2seq.training.tracking import Tracker
 
 SHOWN = ("loss", "perplexity", "accuracy", "bleu", "chrf", "ter")
 """Scores in the line of a validation."""
@@ -21,10 +22,11 @@ class TrainingLog:
 
     Args:
         writes: whether this process is the one that writes.
+        tracker: what records are sent on to as well.
     """
 
-    def __init__(self, path: Path, writes: bool = True) -> None:
-        self.path, self.writes = path, writes
+    def __init__(self, path: Path, writes: bool = True, tracker: Tracker | None = None) -> None:
+        self.path, self.writes, self.tracker = path, writes, tracker
         self.lines: list[str] = []
         self._starved: set[str] = set()
 
@@ -78,6 +80,13 @@ class TrainingLog:
         if self.writes:
             with raise_if_disk_full(self.path), open(self.path, "a", encoding="utf-8") as file:
                 file.write(self.lines[-1] + "\n")
+        if self.tracker is not None:
+            self.tracker.log(record)
+
+    def close(self) -> None:
+        """No more will be recorded for now."""
+        if self.tracker is not None:
+            self.tracker.finish()
 
 
 def _means(window: Window) -> dict[str, float]:

@@ -19,7 +19,7 @@ from seq2seq.run_folder import RunFolder
 if TYPE_CHECKING:
     from seq2seq.bundle import BundleConfig
 
-NO_RESULT = ("training.checkpoints", "training.log_every")
+NO_RESULT = ("training.checkpoints", "training.log_every", "training.track")
 """Sections and keys that change nothing of the model."""
 
 LATER = ("training.start_from", "training.freeze")
@@ -56,7 +56,10 @@ class Train(Stage):
         from seq2seq.pipeline.trainer import make_trainer
 
         folder, trainer = context.folder, make_trainer(context)
-        trainer.run()
+        try:
+            trainer.run()
+        finally:
+            trainer.log.close()
         save_bundle(folder.model, bundle_config(context.recipe), trainer.best_weights(), folder.data)
         # Not the whole folder: the translate stage brings its config up to date.
         tokenizers = sorted(folder.model.glob("*tokenizer*.json"))
