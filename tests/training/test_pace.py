@@ -7,11 +7,10 @@ import pytest
 
 from seq2seq.training import pace
 from tests.command_line import seq2seq
+from tests.toy import write_toy
 
-QUICKSTART = Path(__file__).parents[2] / "recipes" / "quickstart.yaml"
-SMALL = """data.train.pairs=1600 data.valid.pairs=40 data.test.cldr.pairs=5 tokenizer.vocab_size=600
-model.embedding.size=32 model.encoder.hidden_size=32 model.decoder.hidden_size=64 training.batch.tokens=100
-training.max_steps=114 training.validate_every=114""".split()
+SMALL = """training.batch.tokens=60 training.max_steps=114 training.max_epochs=5 training.validate_every=114
+training.log_every=50 training.checkpoints.every_steps=1000""".split()
 
 
 def test_the_estimate_is_told_once_when_the_speed_is_known() -> None:
@@ -39,16 +38,17 @@ def test_durations(seconds: float, text: str) -> None:
 
 def trained(folder: Path, *settings: str) -> tuple[str, float]:
     """What a training says, and its last loss."""
-    result = seq2seq("train", str(QUICKSTART), f"output_dir={folder / 'run'}", *SMALL, *settings)
+    result = seq2seq("train", str(write_toy(folder, train=2000)), *SMALL, *settings)
     assert result.code == 0, result.err
     (loss,) = re.findall(r"step 114: loss ([\d.]+)", result.err)
     return result.err, float(loss)
 
 
 def test_a_training_of_114_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The quickstart, cut short: what is too long for it is told before the first step, and following that helps."""
+    """What is too long for it is told before the first step, and following that helps."""
     monkeypatch.setattr(pace, "MEASURED", 0.05)
-    (tmp_path / "long").mkdir()
+    for name in ("long", "short", "default"):
+        (tmp_path / name).mkdir()
     told, slow = trained(tmp_path / "long", "training.schedule.warmup_steps=300")
     before, _, after = told.partition("step 1: loss")
     assert "plan: at most 114 steps" in before and "plan: warm-up of 300 steps" in before
@@ -67,5 +67,5 @@ def test_a_training_of_114_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_warm_up_of_most_of_the_training(tmp_path: Path) -> None:
-    told, _ = trained(tmp_path)  # the quickstart's own 100 steps
+    told, _ = trained(tmp_path, "training.schedule.warmup_steps=100")
     assert "114 steps, and the learning rate rises for 100; set 11, or train longer" in told
