@@ -1,7 +1,7 @@
 """How fast `seq2seq serve` answers: lines/s and latency at several numbers of clients, beside translating without it.
 
-    python tools/benchmark_serving.py RUN FILE
-    python tools/benchmark_serving.py EXPORTED FILE --clients 1 8 64 --rounds 3 --sentences 500
+    python -m tools.benchmark_serving RUN FILE
+    python -m tools.benchmark_serving EXPORTED FILE --clients 1 8 64 --rounds 3 --sentences 500
 
 Rows: the lines of FILE translated in this process one by one, and all at once in batches; then asked of a server by so
 many clients, each with one line a request over a connection that is kept, and the next when the last is answered. All

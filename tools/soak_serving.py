@@ -1,6 +1,6 @@
 """Whether `seq2seq serve` stays well among broken clients: memory flat, no error 500, every good request answered.
 
-    python tools/soak_serving.py RUN FILE --minutes 10
+    python -m tools.soak_serving RUN FILE --minutes 10
 
 Good clients ask for lines of FILE, one or several a request, and compare what they are answered with what the server
 translated before; beside them broken clients of every kind below, two of each, come again and again. Ends with exit

@@ -1,4 +1,4 @@
-"""Lines of many requests, translated together: whatever waits when the last batch is done is the next one."""
+"""Lines of many requests, translated together: whatever waits when the last ones are done comes next."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import heapq
 import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +17,9 @@ from seq2seq.serving.models import Pair
 from seq2seq.serving.refusal import busy
 
 GATHER_SECONDS = 0.02
-"""How long, at the most, a batch waits for as many lines as the last one had: clients that were answered together ask
-again together."""
+"""How long, at the most, lines wait for as many as came last: clients answered together ask again together."""
+BATCHES = 2
+"""That are taken at once, to be sorted: a batch takes the time of its longest line."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,9 @@ class Batcher:
         try:
             while True:
                 await self._gather(size, min(GATHER_SECONDS, seconds / 4))
-                way, batch = self._next()
+                way, taken = self._next()
                 if way is not None:
-                    size, seconds = len(batch), await self._carry_out(way, batch)
+                    size, seconds = len(taken), await self._sorted(way, taken)
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -112,15 +114,26 @@ class Batcher:
     def _next(self) -> tuple[Way | None, list[Waiting]]:
         """Of the way whose turn it is, the lines that are still wanted."""
         way = min(self._queues, key=lambda way: self._queues[way][0])
-        queue, batch = self._queues[way], list[Waiting]()
-        while queue and len(batch) < self.batch_size:
+        queue, taken = self._queues[way], list[Waiting]()
+        while queue and len(taken) < BATCHES * self.batch_size:
             one = heapq.heappop(queue)
             self._turn = max(self._turn, one.turn[0])
             if not one.done.done():
-                batch.append(one)
+                taken.append(one)
         if not queue:
             del self._queues[way]
-        return (way if batch else None), batch
+        return (way if taken else None), taken
+
+    async def _sorted(self, way: Way, taken: Sequence[Waiting]) -> float:
+        """Translate lines, in batches of those that are about as long; returns seconds."""
+        lengths = way.pair.lengths([one.line for one in taken])
+        taken = [taken[i] for i in sorted(range(len(taken)), key=lengths.__getitem__)]
+        seconds = 0.0
+        size = math.ceil(len(taken) / math.ceil(len(taken) / self.batch_size))
+        for start in range(0, len(taken), size):
+            if batch := [one for one in taken[start : start + size] if not one.done.done()]:
+                seconds += await self._carry_out(way, batch)
+        return seconds
 
     async def _carry_out(self, way: Way, batch: Sequence[Waiting]) -> float:
         """Translate a batch; returns seconds."""

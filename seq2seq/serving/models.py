@@ -37,6 +37,10 @@ class Pair:
         """One translation a line, with up to `n_best` candidates."""
         return (self._aligning if align else self._plain).translate(lines, n_best)
 
+    def lengths(self, lines: Sequence[str]) -> list[int]:
+        """Tokens of each line."""
+        return [len(tokens) for tokens in self._plain.bundle.src_tokenizer.encode_batch(lines)]
+
     def __str__(self) -> str:
         return f"{self.source}-{self.target}"
 
