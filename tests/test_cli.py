@@ -17,6 +17,7 @@ from tests.toy import write_toy
 
 COMMANDS = [
     "init",
+    "import",
     "push",
     "run",
     "sweep",
@@ -157,7 +158,7 @@ def test_each_command_explains_itself(name: str, monkeypatch: pytest.MonkeyPatch
     result = seq2seq(name, "--help")
     assert result.code == 0 and "Usage" in result.out
     function = functions()[name]
-    arguments = {"recipe", "settings", "run", "runs", "folder", "systems", "name"}
+    arguments = {"recipe", "settings", "run", "runs", "folder", "systems", "name", "toolkit", "config"}
     for parameter in inspect.signature(function).parameters.keys() - arguments:
         option = "--json" if parameter == "as_json" else f"--{parameter.replace('_', '-')}"
         assert option in result.out, option

@@ -6,7 +6,7 @@ when they run: torch alone takes a second.
 
 # The order of the help:
 # isort: off
-from seq2seq.cli import init, run, sweep, train, translate, serve, score, selftest, export, push  # noqa: F401
+from seq2seq.cli import init, import_recipe, run, sweep, train, translate, serve, score, selftest, export, push  # noqa: F401
 from seq2seq.cli import evaluate, compare, runs, verify, analyze, analyze_search, analyze_attention  # noqa: F401
 from seq2seq.cli import analyze_states  # noqa: F401
 

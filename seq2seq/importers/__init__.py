@@ -1,0 +1,1 @@
+"""Recipes of other toolkits, as ours."""
