@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from seq2seq import recipe
 from seq2seq.data.tokenizer_training import train_tokenizers
-from seq2seq.decoding.confidence import FILE, Calibration, calibration_error, isotonic, right_words
+from seq2seq.decoding.confidence import FILE, POINTS, Calibration, calibration_error, isotonic, right_words
 from seq2seq.decoding.words import by_words, links, pharaoh, word_places, word_probabilities
 from seq2seq.errors import UserError
 from seq2seq.pipeline import Runner
@@ -35,6 +35,13 @@ def test_isotonic_regression_by_hand() -> None:
     curve = isotonic([0.1, 0.2, 0.3, 0.9], [0.0, 1.0, 0.0, 1.0])
     assert curve.shares == [0.0, 0.5, 1.0]
     assert curve(0.25) == pytest.approx(0.5) and curve(0.0) == 0.0 and curve(1.0) == 1.0
+
+
+def test_a_curve_of_many_points_keeps_its_ends() -> None:
+    rising = np.linspace(0.001, 0.999, 5 * POINTS)
+    curve = isotonic(rising.tolist(), rising.tolist())
+    assert len(curve.probabilities) == POINTS
+    assert (curve.probabilities[0], curve.probabilities[-1]) == (rising[0], rising[-1])
 
 
 def test_calibration_takes_the_error_away() -> None:
@@ -68,6 +75,11 @@ def test_words_and_links_by_hand() -> None:
     look = np.array([[0.4, 0.3, 0.3, 0.0], [0.0, 0.1, 0.8, 0.1], [0.9, 0.0, 0.0, 0.1], [0, 0, 0, 1]])
     assert links(by_words(look, [0, 1, 1], [0, 0, 1])) == [(1, 0), (0, 1)]
     assert pharaoh([(1, 0), (0, 1)]) == "0-1 1-0" and links(by_words(look, [], [])) == []
+
+
+def test_attention_by_words_has_a_row_and_a_column_for_each() -> None:
+    attention = np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.0, 0.0, 1.0]])
+    np.testing.assert_allclose(by_words(attention, [0, 1], [0, 0]), [[0.75, 0.75]])
 
 
 def test_a_run_calibrates_and_reports(tmp_path: Path) -> None:

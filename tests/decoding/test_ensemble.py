@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seq2seq.data.tokenization import BOS, EOS
-from seq2seq.decoding.ensemble import EnsembleScorer
+from seq2seq.decoding.ensemble import EnsembleScorer, EnsembleState
 from seq2seq.decoding.scorer import Scorer
 from seq2seq.decoding.search import beam_search
 from tests.command_line import seq2seq
@@ -58,3 +58,14 @@ def test_models_of_different_kinds_translate_together(tmp_path: Path) -> None:
         "vocabulary is not that of"
         in seq2seq("translate", runs[0], "--ensemble", str(tmp_path / "small"), *options).err
     )
+
+
+def test_attention_is_the_weighted_mean_and_none_where_a_member_has_none() -> None:
+    memory = [scorer(sharp_model(seed)) for seed in (1, 2)]
+    states = [one.step(np.array([[BOS]]), one.start([[4, 5, EOS]]))[1] for one in memory]
+    both = EnsembleState(states, [0.25, 0.75]).attention
+    looks = [np.asarray(state.attention) for state in states]
+    assert both is not None
+    np.testing.assert_allclose(both, 0.25 * looks[0] + 0.75 * looks[1], rtol=1e-6)
+    blind = tables(1)
+    assert EnsembleState([states[0], blind.start([[4, EOS]])], [0.5, 0.5]).attention is None
