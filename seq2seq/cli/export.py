@@ -10,15 +10,15 @@ import typer
 from seq2seq.cli.app import app, guarded
 from seq2seq.errors import UserError
 
+BOTH = "onnx,onnx-int8"
+
 
 @app.command()
 @guarded
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder or model folder.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for the exported model.")],
-    formats: Annotated[str, typer.Option(help="onnx (fp32), onnx-int8 (smaller and faster), or both.")] = (
-        "onnx,onnx-int8"
-    ),
+    formats: Annotated[str, typer.Option(help="onnx (fp32), onnx-int8 (smaller and faster), or both.")] = BOTH,
     shortlist: Annotated[
         bool,
         typer.Option(
@@ -43,7 +43,9 @@ def export(
     if folder.exists() and not force:
         raise UserError(f"{folder}: exists; name a new folder, or add --force to replace it")
     if web or onnxruntime_web is not None:
-        _export_web(run, folder, web, onnxruntime_web, shortlist)
+        if given := [name for name, value in (("--shortlist", shortlist), ("--formats", formats != BOTH)) if value]:
+            raise UserError(f"{given[0]} has no effect with --web, which takes int8 graphs; remove it")
+        _export_web(run, folder, web, onnxruntime_web)
         return
     pairs = run / "data" / "train.arrow"
     if shortlist and not pairs.exists():
@@ -56,11 +58,9 @@ def export(
     print(f"translate: echo '...' | seq2seq translate {folder}  (or without torch: python -m seq2seq.runtime {folder})")
 
 
-def _export_web(run: Path, folder: Path, web: bool, package: Path | None, shortlist: bool) -> None:
+def _export_web(run: Path, folder: Path, web: bool, package: Path | None) -> None:
     if not web:
         raise UserError("--onnxruntime-web has no effect without --web")
-    if shortlist:
-        raise UserError("--shortlist has no effect with --web; remove it")
     from seq2seq.serving.offline import VERSION, write_site
 
     if package is None:

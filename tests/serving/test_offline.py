@@ -158,6 +158,13 @@ def test_the_page_works_as_the_servers_does(site: tuple[Any, Path]) -> None:
     assert page.text_content("#translation") == expected.text
     page.hover("#translation span >> nth=0")
     assert page.locator("#mirror .lit").count() == 1 and page.is_disabled("#swap")
+    page.context.set_offline(True)
+    page.fill("#text", "")
+    page.wait_for_selector("#translation span", state="detached")
+    page.fill("#text", LINES[0])
+    page.wait_for_selector("#translation span")
+    assert page.text_content("#translation") == expected.text
+    page.context.set_offline(False)
     said = (folder / "README.md").read_text()
     assert offline.VERSION in said and "MIT" in said and (folder / "runtime/LICENSE").exists()
 
