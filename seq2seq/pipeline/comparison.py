@@ -69,7 +69,14 @@ def facts(folder: RunFolder) -> dict[str, str]:
 
 
 def read_run(path: str, recipe: Recipe) -> tuple[str, Recipe, RunFolder]:
-    """A run by its folder's path, which names it."""
+    """A run by its folder's path, which names it.
+
+    Raises:
+        UserError: the folder holds the runs of several seeds.
+    """
+    if recipe.seeds is not None:
+        one = Path(path) / f"seed-{recipe.seeds[0]}"
+        raise UserError(f"{path}: holds several runs; name one of them, as {one}, or their translations' files")
     return path.rstrip("/"), recipe, RunFolder(Path(path))
 
 

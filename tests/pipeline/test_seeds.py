@@ -47,6 +47,15 @@ def test_each_seed_has_a_run_of_its_own_and_all_share_one_preparation(folder: Pa
     assert seq2seq("plan", str(runs[1].root)).out.count("fresh") == 5  # by itself, it is up to date
 
 
+def test_runs_of_several_seeds_are_compared_one_by_one(folder: Path) -> None:
+    run = folder / "run"
+    refused(
+        seq2seq("compare", str(run), str(run / "seed-1")),
+        f"{run}: holds several runs; name one of them, as {run}/seed-1",
+    )
+    assert seq2seq("compare", str(run / "seed-2"), str(run / "seed-1")).code == 0
+
+
 def test_the_mean_the_deviation_and_the_ensemble(folder: Path, tmp_path: Path) -> None:
     run = folder / "run"
     for metric, score in values(run).items():
