@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from seq2seq.data.lines import fail
 from seq2seq.data.sources.base import DataSource, Pair, Pairs
+from seq2seq.hub import located
 from seq2seq.languages import primary
 from seq2seq.recipe.sources import SyntheticSourceConfig
 
@@ -74,7 +75,8 @@ class SyntheticSource(DataSource[C]):
             UserError: there is none, or it does not.
         """
         key = f"{self.key}.{self.role_name}"
-        folder = Path(run) if (Path(run) / "config.json").exists() else Path(run) / "model"
+        root = located(run)
+        folder = root if (root / "config.json").exists() else root / "model"
         try:
             config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             own = config["src"], config["tgt"]
