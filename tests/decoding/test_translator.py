@@ -10,8 +10,9 @@ import torch
 
 from seq2seq.bundle import Bundle, load_bundle
 from seq2seq.data.tokenization import EOS
+from seq2seq.decoding.mbr import rerank
 from seq2seq.decoding.scoring import score
-from seq2seq.decoding.translation import Translation
+from seq2seq.decoding.translation import Candidate, Translation
 from seq2seq.decoding.translator import Translator
 from seq2seq.recipe.file import override_decoding
 
@@ -45,6 +46,19 @@ def test_diversity_makes_the_n_best_differ() -> None:
 
     plain, diverse = openings(), openings("diversity={groups: 3, strength: 4.0}")
     assert all(a >= b for a, b in zip(diverse, plain, strict=True)) and sum(diverse) > sum(plain)
+
+
+def test_minimum_bayes_risk_weighs_a_beam_by_probability_and_draws_alike() -> None:
+    mbr, line = "mbr={metric: chrf, candidates: 8}", ["nine four seven one"]
+    for settings, sampled in ((["beam_size=8"], False), (["beam_size=1", "sampling={temperature: 2.0}"], True)):
+        config = override_decoding(stored().config.decoding, [f"decoding.{one}" for one in (mbr, *settings)])
+        translator = Translator(stored(), config)
+        (found,), (given,) = (translator.translate(line, 1), translator._search(translator._pieces(line[0], ()), 1))
+        candidates = [Candidate(stored().tgt_tokenizer.decode(h.tokens), h.score, h.log_probability) for h in given]
+        assert config.mbr is not None
+        best = [rerank(candidates, weighing, config.mbr, "de")[0] for weighing in (sampled, not sampled)]
+        assert found.candidates[0].score == pytest.approx(best[0].score)
+        assert best[0].score != pytest.approx(best[1].score)
 
 
 def test_the_coverage_penalty_lets_short_translations_lose() -> None:
