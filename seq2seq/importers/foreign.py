@@ -10,6 +10,9 @@ import yaml
 
 from seq2seq.errors import UserError
 
+SENTENCE = 30
+"""Tokens that a sentence is reckoned with where batches were counted in sentences."""
+
 
 class Foreign:
     """Its keys, by dotted names.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.errors import UserError
-from seq2seq.importers.foreign import Foreign, read_yaml
+from seq2seq.importers.foreign import SENTENCE, Foreign, read_yaml
 
 IGNORED = frozenset(
     "joeynmt_version use_cuda fp16 task model_dir data.special_symbols model.encoder.activation "
@@ -22,8 +22,6 @@ IGNORED = frozenset(
     "data.trg.voc_min_freq data.trg.tokenizer_type data.trg.lowercase data.trg.normalize model.encoder.type "
     "model.decoder.type model.bias_initializer model.decoder.emb_scale model.init_gain model.embed_init_gain".split()
 )
-SENTENCE = 30
-"""Tokens that a sentence is reckoned with where batches were counted in sentences."""
 
 
 def recipe_of(path: Path) -> tuple[dict[str, Any], list[str]]:

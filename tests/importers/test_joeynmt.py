@@ -112,5 +112,5 @@ def test_what_is_no_such_configuration_is_refused(tmp_path: Path) -> None:
     refused(imported(tmp_path, "a: 1\n"), "no languages")
     refused(imported(tmp_path, OLD.replace("batch_size: 16", "batch_size: many")), "old.yaml", "many")
     refused(imported(tmp_path, OLD.replace("rnn_type: gru", "rnn_type: qrnn")), "qrnn")
-    refused(seq2seq("import", "other", "x", "y.yaml"), "it can be joeynmt")
+    refused(seq2seq("import", "other", "x", "y.yaml"), "it can be joeynmt or opennmt")
     assert not (tmp_path / "new.yaml").exists()
