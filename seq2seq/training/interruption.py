@@ -8,8 +8,10 @@ import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 from seq2seq.console import say
+from seq2seq.distributed import ProcessLost
 
 SAME_REQUEST = 2.0
 """Seconds within which a second signal is the first one come twice (a terminal and torchrun both send it)."""
@@ -35,9 +37,12 @@ class StopRequest:
         def call(number: int, frame: FrameType | None) -> None:
             self._note()
 
-        before = {number: signal.signal(number, call) for number in (signal.SIGINT, signal.SIGTERM)}
+        before: dict[signal.Signals, Any] = {n: signal.signal(n, call) for n in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
+        except ProcessLost:
+            before[signal.SIGTERM] = signal.SIG_IGN  # torchrun sends it at once: what happened is said first
+            raise
         finally:
             for number, old in before.items():
                 signal.signal(number, old)

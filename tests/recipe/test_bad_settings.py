@@ -26,7 +26,7 @@ SETTINGS = [
     ("training.optim={kind: adam}", "training.optim: unknown key; did you mean `optimizer`?"),
     ("training.epochs=3", "training.epochs: unknown key; did you mean `max_epochs`?"),
     ("training.schedule.warmup=3", "training.schedule.warmup: unknown key; did you mean `warmup_steps`?"),
-    ("training.xyzzy=3", "training.xyzzy: unknown key; the keys here are batch, optimizer"),
+    ("training.xyzzy=3", "training.xyzzy: unknown key; the keys here are start_from, freeze, batch, optimizer"),
     ("decoding.beam=3", "decoding.beam: unknown key; did you mean `beam_size`?"),
     ("evaluation.metric=bleu", "evaluation.metric: unknown key; did you mean `metrics`?"),
     # options of another kind: they would have no effect
