@@ -49,8 +49,18 @@ def test_what_is_pushed_is_what_is_fetched(hub: FakeHub, run: Path, tmp_path: Pa
         assert (f"hf:user/toy@{commit}" in result.err) == (name == "hf:user/toy")
         outputs.append((tmp_path / "out").read_text())
     assert len(set(outputs)) == 1 and outputs[0].strip()
+    pairs = ["--src", str(text), "--tgt", str(tmp_path / "out")]
+    assert seq2seq("score", "hf:user/toy", *pairs).out == seq2seq("score", str(run), *pairs).out
     translator = s2s.Translator.load("hf:user/toy", device="cpu")
     assert translator.translate("one two three").text == outputs[0].splitlines()[0]
+
+
+def test_what_lies_there_is_exported(hub: FakeHub, run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="needs the extra [onnx]")
+    assert seq2seq("push", str(run), "user/toy").code == 0
+    result = seq2seq("export", "hf:user/toy", str(tmp_path / "exported"), "--formats", "onnx")
+    assert result.code == 0, result.err
+    assert (tmp_path / "exported/config.json").exists()
 
 
 def test_what_was_fetched_is_there_without_a_network(hub: FakeHub, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
