@@ -7,6 +7,7 @@ translations: each translated word stands in the elements of the source word it 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -84,6 +85,21 @@ def chosen(translation: Translation, choice: int) -> str:
     """A candidate's text; the best one's where there are not so many."""
     candidates = translation.candidates
     return candidates[choice if choice < len(candidates) else 0].text.replace("\n", " ")
+
+
+def tagged(text: str, pattern: re.Pattern[str], tag: Callable[[re.Match[str]], Tag]) -> list[str | Tag]:
+    """Text and tags in turn.
+
+    Args:
+        pattern: what is a tag.
+        tag: which.
+    """
+    parts: list[str | Tag] = []
+    place = 0
+    for match in pattern.finditer(text):
+        parts += [text[place : match.start()], tag(match)]
+        place = match.end()
+    return [part for part in [*parts, text[place:]] if part]
 
 
 def sentences(parts: list[str | Tag], syntax: Syntax, aligned: bool) -> Iterator[str | Sentence]:

@@ -1,6 +1,6 @@
 """gettext's catalogues (.po, .pot): messages that have no translation get one; all else stays byte for byte.
 
-Libraries for the format write the whole file anew, its lines wrapped as they would; so it is read here.
+Libraries for the format write the whole file, its lines wrapped as they would; so it is read here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from seq2seq.decoding.markup import Tag
-from seq2seq.documents.document import Document, Sentence, Syntax, sentences
+from seq2seq.documents.document import Document, Sentence, Syntax, sentences, tagged
 from seq2seq.documents.plain import LINE_END
 from seq2seq.errors import UserError
 
@@ -72,7 +72,7 @@ def _message(entry: dict[str, str], keyword: str, written: str, aligned: bool) -
     yield before + ('""' + end if len(lines) > 1 else "")
     for i, line in enumerate(lines):
         yield '"'
-        yield from sentences(_tagged(_escape(line.removesuffix("\n"))), _PO, aligned)
+        yield from sentences(tagged(_escape(line.removesuffix("\n")), _HELD, _tag), _PO, aligned)
         yield ("\\n" if line.endswith("\n") else "") + '"' + (end if i < len(lines) - 1 else after)
 
 
@@ -87,10 +87,5 @@ def _unescape(text: str) -> str:
 _PO = Syntax(_unescape, _escape)
 
 
-def _tagged(text: str) -> list[str | Tag]:
-    parts: list[str | Tag] = []
-    place = 0
-    for match in _HELD.finditer(text):
-        parts += [text[place : match.start()], Tag(match[0])]
-        place = match.end()
-    return [part for part in [*parts, text[place:]] if part]
+def _tag(match: re.Match[str]) -> Tag:
+    return Tag(match[0])

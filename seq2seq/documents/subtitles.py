@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from seq2seq.decoding.markup import Tag
-from seq2seq.documents.document import Document, Sentence, Syntax
+from seq2seq.documents.document import Document, Sentence, Syntax, tagged
 from seq2seq.documents.line_breaks import Broken, over_lines
 from seq2seq.documents.plain import LINE_END
 
@@ -55,16 +55,10 @@ def _speech(said: list[tuple[str, str]], syntax: Syntax, aligned: bool) -> Itera
     if dash:
         yield dash[0]
         text = text[dash.end() :]
-    yield from over_lines(_tagged(text), ends[:-1], syntax, aligned)
+    yield from over_lines(tagged(text, _MARKUP, _tag), ends[:-1], syntax, aligned)
     yield ends[-1]
 
 
-def _tagged(text: str) -> list[str | Tag]:
-    parts: list[str | Tag] = []
-    place = 0
-    for match in _MARKUP.finditer(text):
-        parts.append(text[place : match.start()])
-        named = match["name"] and not match["name"][0].isdigit()  # but for the time of a word: <00:01.000>
-        parts.append(Tag(match[0], match["name"] or "", ("close" if match["close"] else "open") if named else "void"))
-        place = match.end()
-    return [part for part in [*parts, text[place:]] if part]
+def _tag(match: re.Match[str]) -> Tag:
+    named = match["name"] and not match["name"][0].isdigit()  # but for the time of a word: <00:01.000>
+    return Tag(match[0], match["name"] or "", ("close" if match["close"] else "open") if named else "void")
