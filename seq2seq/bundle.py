@@ -28,6 +28,7 @@ from seq2seq.errors import UserError
 from seq2seq.files import new_folder, write_json
 from seq2seq.hub import located
 from seq2seq.nn.seq2seq import Seq2Seq
+from seq2seq.run_folder import folder_of_model
 
 FORMAT = 2
 DIFFERENT = "the weights are not those of the model that config.json describes"
@@ -92,8 +93,7 @@ def load_bundle(path: str | Path, device: torch.device) -> Bundle:
     Raises:
         UserError: there is none, or it is damaged or of another version.
     """
-    path = located(path)
-    folder = path if (path / "config.json").exists() else path / "model"
+    folder = folder_of_model(located(path))
     config = load_config(folder)
     with _raise_if_damaged(folder):
         tokenizers = load_tokenizers(folder)

@@ -103,3 +103,8 @@ class RunFolder:
     def html(self) -> Path:
         """The report's page."""
         return self.report / "report.html"
+
+
+def folder_of_model(path: Path) -> Path:
+    """Where a model lies, there or not: the folder itself where it is a model's, else that of a run."""
+    return path if (path / "config.json").exists() else RunFolder(path).model

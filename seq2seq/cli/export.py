@@ -35,7 +35,7 @@ def export(
 ) -> None:
     """Write a trained model as ONNX graphs, which translate without torch."""
     from seq2seq.export.folder import FORMATS, export
-    from seq2seq.hub import PREFIX, located
+    from seq2seq.hub import located
     from seq2seq.runtime.folder import load_config
 
     chosen = formats.split(",")
@@ -43,7 +43,7 @@ def export(
         raise UserError(f"--formats {unknown[0]}: must be {' or '.join(FORMATS)}, or both with a comma between")
     if folder.exists() and not force:
         raise UserError(f"{folder}: exists; name a new folder, or add --force to replace it")
-    run = located(run) if str(run).startswith(PREFIX) else run
+    run = located(run)
     if web or onnxruntime_web is not None:
         if given := [name for name, value in (("--shortlist", shortlist), ("--formats", formats != BOTH)) if value]:
             raise UserError(f"{given[0]} has no effect with --web, which takes int8 graphs; remove it")

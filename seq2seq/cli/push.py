@@ -23,9 +23,10 @@ def push(
     """Share a trained model: upload its folder (weights, tokenizers, card) to the Hugging Face hub."""
     from seq2seq.hub import PREFIX
     from seq2seq.hub import push as upload
+    from seq2seq.run_folder import folder_of_model
     from seq2seq.runtime.folder import is_exported
 
-    folder = run if (run / "config.json").exists() else run / "model"
+    folder = folder_of_model(run)
     if not is_exported(folder) and not (folder / "model.safetensors").exists():
         raise UserError(f"{run}: holds no model; name a run folder, or one that `seq2seq export` has written")
     commit = upload(folder, name, branch, private or None, message)

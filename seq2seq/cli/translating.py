@@ -20,6 +20,7 @@ from seq2seq.documents.files import KINDS, TABLES, Kind, kind_of, read, read_fou
 from seq2seq.errors import UserError
 from seq2seq.hub import located
 from seq2seq.languages import has_spaces
+from seq2seq.run_folder import folder_of_model
 
 if TYPE_CHECKING:
     from seq2seq.recipe import DecodingConfig
@@ -49,9 +50,9 @@ class Paths:
 def files_of(runs: Sequence[str], config: DecodingConfig) -> list[Path]:
     """All that translations depend on beside settings: models, and a glossary."""
     others = [one.run for one in [config.language_model, *config.rescore] if one is not None]
-    folders = [located(run) for run in [*runs, *others]]
+    folders = [folder_of_model(located(run)) for run in [*runs, *others]]
     glossary = [Path(config.glossary)] if isinstance(config.glossary, str) else []
-    return [folder / "model" if (folder / "model").is_dir() else folder for folder in folders] + glossary
+    return folders + glossary
 
 
 def document_kind(input: Path | None, form: str | None, column: str | None) -> Kind | None:

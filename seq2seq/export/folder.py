@@ -15,6 +15,7 @@ from seq2seq.errors import UserError
 from seq2seq.export.card import exported_card
 from seq2seq.export.shortlist import make_shortlist
 from seq2seq.files import new_folder, write_json, write_text
+from seq2seq.run_folder import folder_of_model
 from seq2seq.runtime.folder import FORMAT, Precision, graphs
 
 FORMATS: dict[str, Precision] = {"onnx": "fp32", "onnx-int8": "int8"}
@@ -38,7 +39,7 @@ def export(run: Path, output: Path, formats: list[str], pairs: Path | None = Non
     from seq2seq.export.onnx import quantize, quantize_short, write_graphs  # noqa: PLC0415 - an extra
 
     bundle = load_bundle(run, torch.device("cpu"))
-    source = run if (run / "config.json").exists() else run / "model"
+    source = folder_of_model(run)
     with new_folder(output) as folder:
         fp32 = graphs(folder, "fp32")
         int8 = graphs(folder, "int8")

@@ -13,6 +13,7 @@ from seq2seq.errors import UserError
 from seq2seq.files import read_bounded
 from seq2seq.hub import located
 from seq2seq.recipe.model import ModelConfig
+from seq2seq.run_folder import folder_of_model
 
 KEY = "training.start_from"
 MAX_BYTES = 1_000_000
@@ -37,9 +38,9 @@ def model_folder(run: str) -> Path:
         UserError: there is none.
     """
     root = fetched(run)
-    for folder in (root, root / "model"):
-        if (folder / "config.json").exists():
-            return folder
+    folder = folder_of_model(root)
+    if (folder / "config.json").exists():
+        return folder
     several = sorted(str(path.parents[1]) for path in root.glob("*/model/config.json"))
     if several:
         raise UserError(f"{KEY}: {run} holds several runs; name one of them, as {several[0]}")

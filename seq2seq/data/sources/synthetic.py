@@ -20,6 +20,7 @@ from seq2seq.data.sources.base import DataSource, Pair, Pairs
 from seq2seq.hub import located
 from seq2seq.languages import primary
 from seq2seq.recipe.sources import SyntheticSourceConfig
+from seq2seq.run_folder import folder_of_model
 
 C = TypeVar("C", bound=SyntheticSourceConfig)
 
@@ -75,8 +76,7 @@ class SyntheticSource(DataSource[C]):
             UserError: there is none, or it does not.
         """
         key = f"{self.key}.{self.role_name}"
-        root = located(run)
-        folder = root if (root / "config.json").exists() else root / "model"
+        folder = folder_of_model(located(run))
         try:
             config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             own = config["src"], config["tgt"]
