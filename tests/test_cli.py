@@ -72,9 +72,15 @@ def test_facts_are_json_too(tmp_path: Path) -> None:
     assert (
         checked["sources"]["data.valid"]["warnings"] == [] and not checked["sources"]["data.train"]["dropped"]["empty"]
     )
-    done = json.loads(seq2seq("run", str(recipe), "--json", "training.max_epochs=1").out)
-    scores = json.loads((tmp_path / "run/report/scores.json").read_text())
-    assert done == {"folder": str(tmp_path / "run"), "ran": True, "scores": scores}
+    run, short = tmp_path / "run", "training.max_epochs=1"
+    places = {"folder": str(run), "ran": True}
+    assert json.loads(seq2seq("prepare", str(recipe), "--json", short).out) == places
+    places["models"] = [str(run / "model")]
+    assert json.loads(seq2seq("train", str(recipe), "--json", short).out) == places
+    done = json.loads(seq2seq("run", str(recipe), "--json", short).out)
+    scores = json.loads((run / "report/scores.json").read_text())
+    assert done == places | {"report": str(run / "report/report.html"), "scores": scores}
+    assert json.loads(seq2seq("report", str(recipe), "--json", short).out) == done | {"ran": False}
     average = seq2seq("average", str(tmp_path / "run"), "--last", "1", "--output", str(tmp_path / "mean"), "--json")
     assert json.loads(average.out)["model"] == str(tmp_path / "mean")
     found = json.loads(seq2seq("selftest", str(tmp_path / "run"), "--sentences", "3", "--json").out)

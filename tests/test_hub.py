@@ -1,5 +1,6 @@
 """Models by name, against a hub of our own: what is pushed is what is fetched, and faults are told plainly."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,8 +59,11 @@ def test_what_is_pushed_is_what_is_fetched(hub: FakeHub, run: Path, tmp_path: Pa
 def test_what_lies_there_is_exported(hub: FakeHub, run: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript", reason="needs the extra [onnx]")
     assert seq2seq("push", str(run), "user/toy").code == 0
-    result = seq2seq("export", "hf:user/toy", str(tmp_path / "exported"), "--formats", "onnx")
+    exported = str(tmp_path / "exported")
+    result = seq2seq("export", "hf:user/toy", exported, "--formats", "onnx", "--json")
     assert result.code == 0, result.err
+    told = {"folder": exported, "task": "translation", "formats": ["onnx"], "shortlist": False}
+    assert json.loads(result.out) == told
     assert (tmp_path / "exported/config.json").exists()
 
 
@@ -87,7 +91,8 @@ def test_another_model_in_its_place_leaves_nothing_of_it(hub: FakeHub, run: Path
     assert seq2seq("push", str(run), "user/toy").code == 0
     files = hub.files("user/toy", "main") | {"step.onnx": b"old", "picture.png": b"kept"}
     hub.commit("user/toy", "main", files)
-    assert seq2seq("push", str(run), "user/toy", "--message", "again").code == 0
+    pushed = json.loads(seq2seq("push", str(run), "user/toy", "--message", "again", "--json").out)
+    assert pushed["model"] == f"hf:user/toy@{pushed['commit']}"
     assert hub.files("user/toy", "main").keys() == files.keys() - {"step.onnx"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,7 @@ def export(
         Path | None, typer.Option(metavar="PACKAGE", help="With --web: that npm package, its file or folder.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is in DIR.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
 ) -> None:
     """Write a trained model as ONNX graphs, which translate without torch."""
     from seq2seq.export.folder import FORMATS, export
@@ -47,20 +49,24 @@ def export(
     if web or onnxruntime_web is not None:
         if given := [name for name, value in (("--shortlist", shortlist), ("--formats", formats != BOTH)) if value]:
             raise UserError(f"{given[0]} has no effect with --web, which takes int8 graphs; remove it")
-        _export_web(run, folder, web, onnxruntime_web)
+        _export_web(run, folder, web, onnxruntime_web, as_json)
         return
     pairs = run / "data" / "train.arrow"
     if shortlist and not pairs.exists():
         raise UserError(f"--shortlist: {run} has no prepared training data ({pairs}); name the run folder")
     export(run, folder, chosen, pairs if shortlist else None)
+    task = load_config(folder).task
+    if as_json:
+        print(json.dumps({"folder": str(folder), "task": task, "formats": chosen, "shortlist": shortlist}))
+        return
     print(f"exported:  {folder}")
-    if load_config(folder).task == "language_model":
+    if task == "language_model":
         print(f"use it:    seq2seq translate EXPORTED --language-model {folder}")
         return
     print(f"translate: echo '...' | seq2seq translate {folder}  (or without torch: python -m seq2seq.runtime {folder})")
 
 
-def _export_web(run: Path, folder: Path, web: bool, package: Path | None) -> None:
+def _export_web(run: Path, folder: Path, web: bool, package: Path | None, as_json: bool) -> None:
     if not web:
         raise UserError("--onnxruntime-web has no effect without --web")
     from seq2seq.serving.offline import VERSION, write_site
@@ -71,5 +77,8 @@ def _export_web(run: Path, folder: Path, web: bool, package: Path | None) -> Non
             f"--onnxruntime-web onnxruntime-web-{VERSION}.tgz"
         )
     write_site(run, folder, package)
+    if as_json:
+        print(json.dumps({"folder": str(folder), "task": "translation", "formats": ["onnx-int8"], "web": True}))
+        return
     print(f"exported: {folder}")
     print(f"look:     python -m http.server --directory {folder}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ def import_recipe(
     ] = None,
     tgt: Annotated[str | None, typer.Option(metavar="CODE", help="The same of the target language.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a RECIPE that exists.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
 ) -> None:
     """Make a recipe of another toolkit's configuration, and say what of it has no counterpart here."""
     from seq2seq.files import write_text
@@ -49,6 +51,9 @@ def import_recipe(
     head = f"# Made of {config.name} ({toolkit}) by `seq2seq import`. Paths count from this file.\n"
     differs = ["# What has no counterpart:\n", *(f"#   {line}\n" for line in left)] if left else []
     write_text(recipe, head + "".join(differs) + write_yaml(keys))
+    if as_json:
+        print(json.dumps({"recipe": str(recipe), "without_counterpart": left}, indent=2, ensure_ascii=False))
+        return
     print(f"{recipe}: look at it, then: seq2seq validate {recipe}")
     for line in left:
         print(f"without counterpart: {line}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ def push(
     branch: Annotated[str | None, typer.Option(help="Another branch than main; made if need be.")] = None,
     private: Annotated[bool, typer.Option("--private", help="Where it is made: only its owner sees it.")] = False,
     message: Annotated[str, typer.Option(help="Of the commit.")] = "A model of seq2seq",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
 ) -> None:
     """Share a trained model: upload its folder (weights, tokenizers, card) to the Hugging Face hub."""
     from seq2seq.hub import PREFIX
@@ -30,5 +32,8 @@ def push(
     if not is_exported(folder) and not (folder / "model.safetensors").exists():
         raise UserError(f"{run}: holds no model; name a run folder, or one that `seq2seq export` has written")
     commit = upload(folder, name, branch, private or None, message)
+    if as_json:
+        print(json.dumps({"model": f"{PREFIX}{name}@{commit}", "commit": commit}))
+        return
     print(f"{PREFIX}{name}@{commit}")
     print(f"translate: echo '...' | seq2seq translate {PREFIX}{name}" + (f"@{branch}" if branch else ""))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from seq2seq.pipeline.runner import Runner
     from seq2seq.pipeline.seeds import SeedsRunner
 
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of lines.")]
+
 
 @app.command()
 @guarded
@@ -43,10 +45,15 @@ def run(
 @app.command()
 @guarded
 def prepare(
-    recipe: RecipeFile, settings: Settings = None, force: Force = False, device: Device = "cpu", threads: Threads = None
+    recipe: RecipeFile,
+    settings: Settings = None,
+    as_json: AsJson = False,
+    force: Force = False,
+    device: Device = "cpu",
+    threads: Threads = None,
 ) -> None:
     """Read and clean the data, train the tokenizer."""
-    run_until("prepare", recipe, settings, force, device, threads)
+    run_until("prepare", recipe, settings, force, device, threads, as_json)
 
 
 @app.command()
@@ -54,12 +61,13 @@ def prepare(
 def train(
     recipe: RecipeFile,
     settings: Settings = None,
+    as_json: AsJson = False,
     force: Force = False,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
     """Train the model (and prepare the data where that is due)."""
-    run_until("train", recipe, settings, force, device, threads)
+    run_until("train", recipe, settings, force, device, threads, as_json)
 
 
 @app.command()
@@ -67,12 +75,13 @@ def train(
 def report(
     recipe: RecipeFile,
     settings: Settings = None,
+    as_json: AsJson = False,
     force: Force = False,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
     """Write the report (and whatever has to run before)."""
-    run_until("report", recipe, settings, force, device, threads)
+    run_until("report", recipe, settings, force, device, threads, as_json)
 
 
 @app.command()
@@ -80,7 +89,7 @@ def report(
 def plan(
     recipe: RecipeFile,
     settings: Settings = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say which stages would run, and why."""
     from seq2seq.pipeline.seeds import runner_of
@@ -105,7 +114,7 @@ def plan(
 def validate(
     recipe: RecipeFile,
     settings: Settings = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check a recipe, read its data files to the end (a data set of a hub is not fetched), and show what is in them."""
     from seq2seq.data.reading import inspect
@@ -166,9 +175,7 @@ def run_until(
         return {}
     scores = read_scores(runner.folder) if stage in ("evaluate", "run", "report") else {}
     if as_json:
-        plain = {name: [asdict(s) for s in of_set] for name, of_set in scores.items()}
-        places = {"folder": str(runner.folder.root), "ran": ran}
-        print(json.dumps(plain if stage == "evaluate" else places | {"scores": plain}, indent=2))
+        print(json.dumps(_plain(scores) if stage == "evaluate" else _facts(stage, runner, ran, scores), indent=2))
         return scores
     if not ran:
         print(f"nothing to do: all of {loaded.output_dir} is fresh")
@@ -177,6 +184,26 @@ def run_until(
         for one in runner.folders:
             print(f"exported:  {one.export}")
     return scores
+
+
+def _facts(stage: str, runner: Runner | SeedsRunner, ran: bool, scores: Mapping[str, list[Score]]) -> dict[str, object]:
+    """What the terminal is told, for JSON."""
+    from seq2seq.pipeline.stages.evaluate import read_start_scores
+
+    facts: dict[str, object] = {"folder": str(runner.folder.root), "ran": ran}
+    if stage != "prepare":
+        facts["models"] = [str(one.model) for one in runner.folders]
+    if stage in ("run", "report"):
+        facts |= {"report": str(runner.folder.html), "scores": _plain(scores)}
+        if before := read_start_scores(runner.folders[0]):
+            facts["before"] = _plain(before)
+    if stage == "run" and runner.recipe.export:
+        facts["exported"] = [str(one.export) for one in runner.folders]
+    return facts
+
+
+def _plain(scores: Mapping[str, list[Score]]) -> dict[str, list[dict[str, object]]]:
+    return {name: [asdict(score) for score in of_set] for name, of_set in scores.items()}
 
 
 def _say_results(stage: str, runner: Runner | SeedsRunner) -> None:

@@ -1,5 +1,6 @@
 """JoeyNMT's configurations become recipes that run; what has no counterpart is listed, and nothing else."""
 
+import json
 from pathlib import Path
 
 from seq2seq.recipe.file import load_recipe
@@ -114,3 +115,10 @@ def test_what_is_no_such_configuration_is_refused(tmp_path: Path) -> None:
     refused(imported(tmp_path, OLD.replace("rnn_type: gru", "rnn_type: qrnn")), "qrnn")
     refused(seq2seq("import", "other", "x", "y.yaml"), "it can be joeynmt or opennmt")
     assert not (tmp_path / "new.yaml").exists()
+
+
+def test_json_tells_the_same(tmp_path: Path) -> None:
+    lines = imported(tmp_path, OLD).out.splitlines()[1:]
+    again = seq2seq("import", "joeynmt", str(tmp_path / "old.yaml"), str(tmp_path / "new.yaml"), "--force", "--json")
+    told = json.loads(again.out)
+    assert [f"without counterpart: {text}" for text in told["without_counterpart"]] == lines and lines

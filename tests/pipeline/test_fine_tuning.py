@@ -108,6 +108,8 @@ def test_commands_tell_it(tuned: s2s.Run, folder: Path) -> None:
     result = seq2seq("evaluate", str(tuned.folder))
     before, after = (scores["new"]["bleu"].value for scores in (tuned.start_scores, tuned.scores))
     assert f"new, before -> after: BLEU {before:.2f} -> {after:.2f}, chrF" in result.out
+    told = json.loads(seq2seq("report", str(tuned.folder), "--json").out)
+    assert (told["before"]["new"][0]["value"], told["scores"]["new"][0]["value"]) == (before, after)
 
 
 def test_the_card_names_the_start_and_no_folder_of_the_machine(folder: Path, tuned: s2s.Run) -> None:
