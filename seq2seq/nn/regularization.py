@@ -19,9 +19,27 @@ def penalty_of(values: Tensor, config: recipe.RegularizerConfig) -> Tensor:
     return config.l1 * values.abs().sum() + config.l2 * values.square().sum()
 
 
+def weight_penalty_of(weight: Float[Tensor, "*shape"], config: recipe.RegularizerConfig) -> Float[Tensor, ""]:
+    """What a regularizer adds to the loss for a weight; rows and columns are those of W in x W, as in the recipe."""
+    penalty = penalty_of(weight, config)
+    if isinstance(config, recipe.MatrixRegularizerConfig):
+        for factor, vectors in ((config.orthogonal_rows, weight.T), (config.orthogonal_columns, weight)):
+            if factor > 0:
+                penalty = penalty + factor * mean_cosine(vectors)
+    return penalty
+
+
+def mean_cosine(vectors: Float[Tensor, "count size"]) -> Float[Tensor, ""]:
+    """The mean of |cos| over all pairs of vectors, 0 where they are orthogonal; of one vector: 0."""
+    directions = nn.functional.normalize(vectors, dim=-1)
+    cosines = (directions @ directions.T).abs()
+    return (cosines.sum() - cosines.trace()) / max(1, len(vectors) * (len(vectors) - 1))
+
+
 def weight_penalty(model: nn.Module) -> Tensor | None:
     """The sum of the penalties on the weights of a model's cells; None: there are none."""
-    parts = [penalty_of(weight, regularizer) for weight, regularizer, _ in _weights(model) if regularizer is not None]
+    penalised = [(weight, regularizer) for weight, regularizer, _ in _weights(model) if regularizer is not None]
+    parts = [weight_penalty_of(weight, regularizer) for weight, regularizer in penalised]
     return torch.stack(parts).sum() if parts else None
 
 

@@ -36,6 +36,7 @@ from seq2seq.recipe.cells import (
     KernelInitializer,
     LstmConfig,
     MatrixInitializerConfig,
+    MatrixRegularizerConfig,
     MaxNormConfig,
     MinGruConfig,
     MinLstmConfig,

@@ -33,7 +33,7 @@ PEER_NAMES = {
     "input_feed": "input_feeding", "smoothing": "label_smoothing", "attn": "attention", "eval": "evaluation",
     "gnmt": "wu", "testing": "decoding", "random_seed": "seed", "noam": "inverse_sqrt", "vocab": "vocab_size",
     "model_dir": "output_dir", "save_model": "output_dir", "alpha": "length_penalty", "final": "project",
-    "mrt": "minimum_risk",
+    "mrt": "minimum_risk", "linear": "identity", "swish": "silu", "hard_swish": "hard_silu",
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from seq2seq.recipe.base import Config, Depth, Factor, Faults, named, rule
 Activation = Literal[
     "tanh", "relu", "identity", "sigmoid", "hard_sigmoid", "elu", "selu", "gelu", "silu", "softplus", "softsign",
     "celu", "exponential", "hard_silu", "hard_tanh", "leaky_relu", "log_sigmoid", "mish", "relu6", "soft_shrink",
-    "hard_shrink", "squareplus", "tanh_shrink",
+    "hard_shrink", "squareplus", "tanh_shrink", "sparse_plus", "sparse_sigmoid",
 ]  # fmt: skip
 
 
@@ -112,8 +112,19 @@ class RegularizerConfig(Config):
 
     @rule
     def _penalises(self) -> Faults:
-        if self.l1 == 0 and self.l2 == 0:
-            yield "l2", "0 as l1 is: there is no penalty; set one of them, or remove this section"
+        if not any(getattr(self, key) for key in type(self).model_fields):
+            keys = ", ".join(f"`{key}`" for key in type(self).model_fields)
+            yield "l2", f"there is no penalty: {keys} are all 0; set one of them, or remove this section"
+
+
+class MatrixRegularizerConfig(RegularizerConfig):
+    """Added to the loss of each step: l1 * sum |w| + l2 * sum w^2; and what keeps a matrix near an orthogonal one, a
+    factor times the mean of |cos| over all pairs of its rows, or of its columns (Keras's OrthogonalRegularizer)."""
+
+    orthogonal_rows: Factor = 0.0
+    """Factor for the rows: each holds the weights of one input, in all units and gates; 0: none."""
+    orthogonal_columns: Factor = 0.0
+    """Factor for the columns: each holds the weights into one unit of one gate; 0: none."""
 
 
 class MinMaxNormConfig(Config):
@@ -162,9 +173,9 @@ class CellConfig(Config):
     """What W_h begins with."""
     bias_initializer: Initializer = PlainInitializerConfig(kind="zeros")
     """What b begins with."""
-    kernel_regularizer: RegularizerConfig | None = None
+    kernel_regularizer: MatrixRegularizerConfig | None = None
     """A penalty on W_x."""
-    recurrent_regularizer: RegularizerConfig | None = None
+    recurrent_regularizer: MatrixRegularizerConfig | None = None
     """A penalty on W_h."""
     bias_regularizer: RegularizerConfig | None = None
     """A penalty on b."""

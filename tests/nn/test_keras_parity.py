@@ -219,10 +219,38 @@ def test_activations(ours: str) -> None:
     close(*(torch.autograd.grad(run.sum(), x) for run in runs))
 
 
+def test_only_these_activations_are_left_out() -> None:
+    """docs/keras.md says why: over all units, halving them, or without numbers of their own."""
+    theirs = {name for name, function in vars(keras.activations).items() if callable(function)}
+    functions = {
+        "get",
+        "serialize",
+        "deserialize",
+        "swish",
+        "hard_swish",
+    }  # the last two: other names of silu, hard_silu
+    across = {"softmax", "log_softmax", "sparsemax", "glu"}
+    assert theirs - functions - across - {"threshold", "linear"} == ACTIVATIONS.keys() - {"identity"}
+    page = (Path(__file__).parents[2] / "docs/keras.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in page for name in [*across, "threshold"])
+
+
 @pytest.mark.parametrize("name", [*PLAIN, "gru-after-no-bias"])
 def test_penalties_on_weights(name: str) -> None:
     rates = {f"{part}_regularizer": {"l1": 0.1 * row, "l2": 0.2} for row, part in enumerate(parts(name))}
     theirs, ours = twins(name, rates, **{key: keras.regularizers.L1L2(**rate) for key, rate in rates.items()})
+    expected, found = sum(theirs.losses), weight_penalty(ours)
+    close(found, expected)
+    compare_slopes(expected, found, [theirs.cell], [ours.cell])
+
+
+@pytest.mark.parametrize("mode", ["rows", "columns"])
+@pytest.mark.parametrize("name", PLAIN)
+def test_penalty_for_vectors_that_are_not_orthogonal(name: str, mode: str) -> None:
+    keys = ["kernel_regularizer", "recurrent_regularizer"]
+    given = {key: keras.regularizers.OrthogonalRegularizer(0.25 * (row + 1), mode) for row, key in enumerate(keys)}
+    rates = {key: {f"orthogonal_{mode}": 0.25 * (row + 1)} for row, key in enumerate(keys)}
+    theirs, ours = twins(name, {**rates, "use_bias": False}, **given, use_bias=False)
     expected, found = sum(theirs.losses), weight_penalty(ours)
     close(found, expected)
     compare_slopes(expected, found, [theirs.cell], [ours.cell])

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from seq2seq import recipe
 from seq2seq.nn.layer import Layer, SequenceMask
+from seq2seq.nn.regularization import mean_cosine
 from seq2seq.nn.seq2seq import Seq2Seq
 
 SRC, LENGTHS = torch.tensor([[5, 6, 7, 8, 4], [9, 5, 6, 0, 0]]), torch.tensor([5, 3])
@@ -62,3 +63,9 @@ def test_none_is_kept_where_nothing_is_trained() -> None:
 def test_a_sentence_without_a_position_is_refused() -> None:
     with pytest.raises(ValueError, match="without any position"):
         SequenceMask.of_mask(torch.tensor([[True, False], [True, False]]))
+
+
+def test_mean_cosine_is_of_all_pairs() -> None:
+    torch.testing.assert_close(mean_cosine(torch.tensor([[1.0, 0], [0, -3], [2, 2]])), torch.tensor(2 * 0.5**0.5 / 3))
+    assert mean_cosine(torch.ones(1, 2)) == 0
+    assert mean_cosine(torch.zeros(2, 2)) == 0

@@ -25,6 +25,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "hard_silu": F.hardswish, "hard_tanh": F.hardtanh, "leaky_relu": lambda x: F.leaky_relu(x, 0.2),
     "log_sigmoid": F.logsigmoid, "mish": F.mish, "relu6": F.relu6, "soft_shrink": F.softshrink,
     "hard_shrink": F.hardshrink, "squareplus": lambda x: (x + torch.sqrt(x * x + 4)) / 2, "tanh_shrink": F.tanhshrink,
+    "sparse_plus": lambda x: torch.where(x < 1, (x.clamp(-1, 1) + 1).square() / 4, x),
+    "sparse_sigmoid": lambda x: ((x + 1) / 2).clamp(0, 1),
 }  # fmt: skip
 
 
