@@ -18,6 +18,8 @@ WIDTH, PLOT = 380, 190
 LEFT, RIGHT, TITLE, ROW, BOTTOM, GAP = 50, 10, 22, 17, 40, 28
 MAX_POINTS = 300
 LEAST = 1e-300
+SHIFTS = (0, -14, 14, -28, 28)
+"""Pixels that a text may stand above or below its point, the nearest first."""
 
 Point = tuple[float, float]
 
@@ -194,8 +196,8 @@ def scatter_chart(title: str, spots: Sequence[Spot], x_label: str) -> Chart:
     ys = [y for spot in spots for y in (spot.y - spot.spread, spot.y + spot.spread)]
     x, y = Axis(ticks(min(xs), max(xs))), Axis(ticks(min(ys), max(ys)))
     parts = [head, _grid(y, top), *_x_ticks(x, top), _text(WIDTH - RIGHT, top + PLOT + 34, x_label, "end faint")]
-    for spot in spots:
-        a, b = _x(x, spot.x), top + PLOT * (1 - y.at(spot.y))
+    places = [(_x(x, spot.x), top + PLOT * (1 - y.at(spot.y))) for spot in spots]
+    for spot, (a, b) in zip(spots, places, strict=True):
         reach = PLOT * (y.at(spot.y + spot.spread) - y.at(spot.y))
         parts.append(
             Markup(
@@ -203,7 +205,7 @@ def scatter_chart(title: str, spots: Sequence[Spot], x_label: str) -> Chart:
                 '<circle class="dot c0" cx="{:.1f}" cy="{:.1f}" r="3.5"/></g>'
             ).format(f"{spot.label}: {number(spot.x)}, {number(spot.y)}", a, b - reach, 2 * reach, a, b)
         )
-        parts.append(_text(a - 7 if a > WIDTH / 2 else a + 7, b + 4, spot.text, "end" if a > WIDTH / 2 else ""))
+    parts += _beside(places, [spot.text for spot in spots], top)
     return Chart(title, top + PLOT + BOTTOM, Markup("").join(parts))
 
 
@@ -304,6 +306,30 @@ def _curve(x: Axis, y: Axis, top: float, line: Line, points: Sequence[Point]) ->
 def _mark(x: float, top: float, text: str) -> Markup:
     """A triangle that points down at the plot."""
     return Markup('<path class="mark" d="M{:.1f} {:.1f}l-5 -8h10z"><title>{}</title></path>').format(x, top, text)
+
+
+def _beside(places: Sequence[Point], texts: Sequence[str], top: float) -> list[Markup]:
+    """Each text beside its point, or a little above or below with a line to it, where no other stands; else left out:
+    the point's own title tells the same.
+    """
+    parts: list[Markup] = []
+    taken: list[tuple[float, float, float]] = []
+    for (a, b), text in zip(places, texts, strict=True):
+        width, leftwards = text_width(text), a > WIDTH / 2
+        tries = [(down, left) for down in SHIFTS for left in (leftwards, not leftwards)]
+        for down, left in tries:
+            start, y = a - 9 - width if left else a + 9, b + 4 + down
+            inside = start >= LEFT and start + width <= WIDTH and top <= y <= top + PLOT + 4
+            if inside and all(abs(y - v) >= ROW - 4 or start >= u + w or start + width <= u for u, v, w in taken):
+                taken.append((start, y, width))
+                if down:
+                    end = a - 7 if left else a + 7
+                    parts.append(
+                        Markup('<path class="grid" d="M{:.1f} {:.1f}L{:.1f} {:.1f}"/>').format(a, b, end, y - 4)
+                    )
+                parts.append(_text(a - 9 if left else a + 9, y, text, "end" if left else ""))
+                break
+    return parts
 
 
 def _x(axis: Axis, value: float) -> float:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
+from tests.browsing import browser  # noqa: F401 - a fixture
 from tests.toy import write_toy
 
 if os.environ.get("CHECKED_SHAPES"):  # shapes in signatures hold at run time: a test of its own, since it takes long

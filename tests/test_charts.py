@@ -71,3 +71,13 @@ def test_spots_lie_within_their_chart(points: list[tuple[float, float, float]]) 
     for dot in dots:
         assert charts.LEFT - 0.1 <= float(dot.get("cx", "nan")) <= charts.WIDTH - charts.RIGHT + 0.1
         assert 0 <= float(dot.get("cy", "nan")) <= chart.height
+
+
+def test_texts_of_spots_close_together_do_not_touch() -> None:
+    spots = [charts.Spot(str(i), "row", 5.0, 30 + 0.1 * i, 20.0) for i in range(30)]
+    svg = ElementTree.fromstring(charts.scatter_chart("BLEU", spots, "minutes").inline())
+    texts = [t for t in svg.iter("text") if t.get("class") in ("", "end") and t.text in {spot.text for spot in spots}]
+    places = [(float(t.get("x", 0)), float(t.get("y", 0))) for t in texts if float(t.get("x", 0)) > charts.LEFT]
+    assert len(places) == len(charts.SHIFTS)  # at the left edge: to the right alone
+    for i, (x, y) in enumerate(places):
+        assert all(abs(y - v) >= 12 or abs(x - u) >= 12 for u, v in places[:i])

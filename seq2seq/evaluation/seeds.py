@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -12,8 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from seq2seq.charts import Chart, Line, line_chart
-from seq2seq.evaluation.metrics import Score
-from seq2seq.evaluation.report import fenced, markdown_table, print_scores
+from seq2seq.evaluation.compare import SIGNIFICANT
+from seq2seq.evaluation.metrics import METRICS, Score
+from seq2seq.evaluation.report import cell, fenced, markdown_table, print_scores
+from seq2seq.evaluation.significance import SystemResult, p_over_pairs
 from seq2seq.languages import language_name
 
 STYLES = 6
@@ -35,6 +37,50 @@ class SeedsScore(Score):
 
 
 @dataclass(frozen=True)
+class SeedsChange:
+    """A test set by one metric, before training started from another run's weights and after.
+
+    Attributes:
+        after: the mean over the seeds.
+        p_value: of each seed's run beside the one before, the largest; 1 where seeds disagree on which is better.
+    """
+
+    test_set: str
+    metric: str
+    before: float
+    after: float
+    deviation: float
+    p_value: float
+
+    @property
+    def label(self) -> str:
+        """The metric's name as it is written."""
+        return METRICS[self.metric].label
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        p = f"p = {self.p_value:.3f}"
+        if self.p_value >= SIGNIFICANT:
+            return f"{self.test_set}: not distinguishable by {self.label} ({p})"
+        gain = self.after - self.before
+        word = "better" if (gain < 0) == METRICS[self.metric].lower_is_better else "worse"
+        return f"{self.test_set}: {word} with every seed, by {abs(gain):.1f} {self.label} ({p})"
+
+
+def change_over_seeds(test_set: str, metric: str, pairs: Sequence[tuple[SystemResult, SystemResult]]) -> SeedsChange:
+    """What a test set has gained.
+
+    Args:
+        pairs: of each seed, the result before and the one after.
+    """
+    after, p = [other.value for _, other in pairs], p_over_pairs(pairs)
+    assert p is not None
+    before = statistics.fmean(first.value for first, _ in pairs)
+    return SeedsChange(test_set, metric, before, statistics.fmean(after), statistics.stdev(after), p)
+
+
+@dataclass(frozen=True)
 class SeedsReport:
     """All that the page of a recipe with several seeds shows.
 
@@ -43,6 +89,8 @@ class SeedsReport:
         pages: by seed, the address of its own report from this one.
         logs: by seed, the records of its training.
         recipe: its YAML.
+        origin: name of the run that training started from; empty where there is none.
+        changes: test sets before and after.
     """
 
     name: str
@@ -52,6 +100,8 @@ class SeedsReport:
     pages: dict[str, str]
     logs: dict[str, list[dict[str, Any]]]
     recipe: str
+    origin: str = ""
+    changes: list[SeedsChange] = field(default_factory=list)
 
 
 def summarize(by_seed: Mapping[str, Sequence[Score]], ensemble: Sequence[Score]) -> list[SeedsScore]:
@@ -125,5 +175,13 @@ def seeds_to_markdown(report: SeedsReport) -> str:
         for s in of_set
     ]
     head = ("test set", "metric", "mean ± std", *(f"seed {seed}" for seed in seeds), "ensemble", "signature")
-    parts += [markdown_table(head, rows), "## Recipe", fenced(report.recipe.strip("\n"), "yaml")]
+    parts.append(markdown_table(head, rows))
+    if report.changes:
+        rows = [
+            (c.test_set, c.label, f"{c.before:.2f}", f"{c.after:.2f} ± {c.deviation:.2f}", f"{c.after - c.before:+.2f}",
+             f"{c.p_value:.3f}") for c in report.changes
+        ]  # fmt: skip
+        head = ("test set", "metric", f"{report.origin} (before)", "after", "change", "p")
+        parts += ["## Before and after", markdown_table(tuple(map(cell, head)), rows)]
+    parts += ["## Recipe", fenced(report.recipe.strip("\n"), "yaml")]
     return "\n\n".join(parts) + "\n"

@@ -58,5 +58,16 @@ def paired_test(
     return found
 
 
+def p_over_pairs(pairs: Sequence[tuple[SystemResult, SystemResult]]) -> float | None:
+    """The largest p of several pairs of systems, as of trainings that differ in their seed; 1 where they disagree on
+    which of the two is better; None where nothing was tested.
+    """
+    gains = [other.value - first.value for first, other in pairs]
+    values = [other.p_value for _, other in pairs if other.p_value is not None]
+    if not values:
+        return None
+    return max(values) if min(gains) > 0 or max(gains) < 0 else 1.0
+
+
 def _float(value: float | None) -> float | None:
     return None if value is None else float(value)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from seq2seq.distributed import Processes
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 LONGEST_NAME = 80
 """Of a recipe's name, where the seed's comes behind it."""
 

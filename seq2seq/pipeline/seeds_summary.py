@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from sacrebleu.metrics.base import Metric
 
-from seq2seq.bundle import load_bundle
+from seq2seq.bundle import load_bundle, load_config
 from seq2seq.decoding.ensemble import ensemble_of
 from seq2seq.decoding.translator import Translator
-from seq2seq.evaluation.metrics import Score, score
+from seq2seq.evaluation.metrics import Score, legible, make_metric, score
 from seq2seq.evaluation.page import seeds_to_html
-from seq2seq.evaluation.seeds import SeedsReport, SeedsScore, seeds_to_markdown, summarize
+from seq2seq.evaluation.seeds import (
+    SeedsChange,
+    SeedsReport,
+    SeedsScore,
+    change_over_seeds,
+    seeds_to_markdown,
+    summarize,
+)
+from seq2seq.evaluation.significance import paired_test
 from seq2seq.files import new_folder, read_jsonl, write_json, write_text
 from seq2seq.pipeline.stages.evaluate import read_scores, read_test_set
 from seq2seq.recipe import Recipe
+from seq2seq.recipe.start import model_folder
 from seq2seq.run_folder import RunFolder
 
 
@@ -35,7 +45,10 @@ def summarize_runs(
     pages = {seed: f"../{run.root.name}/report/{run.html.name}" for seed, run in runs.items()}
     logs = {seed: read_jsonl(run.log) for seed, run in runs.items()}
     text, markdown = folder.recipe.read_text(encoding="utf-8"), folder.report / "report.md"
-    report = SeedsReport(recipe.name, recipe.data.src, recipe.data.tgt, scores, pages, logs, text)
+    start = recipe.training.start_from
+    origin = "" if start is None else load_config(model_folder(start)).name
+    languages, changes = (recipe.data.src, recipe.data.tgt), _changes(recipe, list(runs.values()))
+    report = SeedsReport(recipe.name, *languages, scores, pages, logs, text, origin, changes)
     write_json(folder.scores, {name: [asdict(score) for score in of] for name, of in scores.items()})
     write_text(folder.html, seeds_to_html(report))
     write_text(markdown, seeds_to_markdown(report))
@@ -49,6 +62,25 @@ def seeds_scores(recipe: Recipe, folder: RunFolder, runs: Mapping[str, RunFolder
         name: summarize({seed: of[name] for seed, of in single.items()}, _score_together(recipe, folder, first, name))
         for name in recipe.data.test
     }
+
+
+def _changes(recipe: Recipe, runs: Sequence[RunFolder]) -> list[SeedsChange]:
+    """Each seed's run beside the one that its training started from, on each test set."""
+    if not all(run.start_translations.exists() for run in runs):
+        return []
+    tgt, found = recipe.data.tgt, []
+    metrics: dict[str, Metric] = {metric: make_metric(metric, tgt) for metric in recipe.evaluation.metrics}
+    for name in recipe.data.test:
+        of_runs = []
+        for run in runs:
+            _, after, references = read_test_set(run, name, tgt)
+            _, before, _ = read_test_set(run, name, tgt, run.start_translations)
+            systems = [(which, legible(lines, tgt)) for which, lines in (("before", before), ("after", after))]
+            of_runs.append(paired_test(systems, [legible(references, tgt)], metrics))
+        for metric in metrics:
+            pairs = [(of[metric][1][0], of[metric][1][1]) for of in of_runs]
+            found.append(change_over_seeds(name, metric, pairs))
+    return found
 
 
 def _score_together(recipe: Recipe, folder: RunFolder, first: RunFolder, name: str) -> list[Score]:

@@ -17,8 +17,8 @@ import pytest
 from seq2seq.evaluation.compare import TestSet, compare, differences, verdict
 from seq2seq.evaluation.comparison_text import to_csv, to_latex
 from seq2seq.evaluation.page import compare_to_html
+from tests.browsing import faults
 from tests.command_line import seq2seq
-from tests.evaluation.test_page import browser, faults  # noqa: F401 - a fixture
 
 WORDS = "der die das Hund Mann Frau Ball Straße läuft spielt auf mit roten kleinen 3 Kindern , .".split()
 GENERATOR = random.Random(1)
@@ -115,7 +115,7 @@ def test_csv_and_latex() -> None:
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_the_page(browser: Any, tmp_path: Path, width: int) -> None:  # noqa: F811
+def test_the_page(browser: Any, tmp_path: Path, width: int) -> None:
     found = compare(a_test(), ["bleu", "chrf", "ter"], "bs", 20)
     page = compare_to_html([found], [("model.encoder.layers", ["1", "2", "3"])])
     (tmp_path / "page.html").write_text(page, encoding="utf-8")

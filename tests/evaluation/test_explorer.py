@@ -13,7 +13,8 @@ from seq2seq.evaluation.explorer import FLAGS, Detail, rows
 from seq2seq.evaluation.metrics import sentence_chrf
 from seq2seq.evaluation.page import to_html
 from seq2seq.evaluation.sentences import word_diff
-from tests.evaluation.test_page import browser, full_report  # noqa: F401 - a fixture
+from tests.browsing import axe_faults
+from tests.evaluation.test_page import full_report
 from tests.evaluation.test_report import HYPOTHESES, REFERENCES, SOURCES, a_test_set, details_of, run_report
 
 COUNT = 120
@@ -24,7 +25,7 @@ LINES = [
 
 
 @pytest.fixture
-def shown(browser: Any, tmp_path: Path) -> Iterator[Any]:  # noqa: F811
+def shown(browser: Any, tmp_path: Path) -> Iterator[Any]:
     """The page of a test set, and nothing on its console."""
     sources, hypotheses, references = map(list, zip(*LINES, strict=True))
     test_set = a_test_set("set", sources=sources, hypotheses=hypotheses, references=references, scores=[],
@@ -160,18 +161,15 @@ def test_printed_it_shows_text_and_no_controls(shown: Any) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_axe_finds_nothing(browser: Any, tmp_path: Path, width: int, scheme: str) -> None:  # noqa: F811
+def test_axe_finds_nothing(browser: Any, tmp_path: Path, width: int, scheme: str) -> None:
     """Names, roles, contrast, order of headings: what axe-core checks, with a row of the table open."""
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="no axe: pip install axe-playwright-python"
-    )
     (tmp_path / "report.html").write_text(full_report(), encoding="utf-8")
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page.goto((tmp_path / "report.html").absolute().as_uri())
     page.locator(".explorer .open").first.click()
-    found = axe.Axe().run(page)
+    found = axe_faults(page)
     page.close()
-    assert found.violations_count == 0, found.generate_report()
+    assert not found
 
 
 def test_rows_cannot_end_their_script() -> None:

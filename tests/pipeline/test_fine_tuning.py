@@ -1,6 +1,7 @@
 """A training that starts from another run: what it begins with, keeps, tells, and what makes it run again."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,17 @@ def test_the_report_tells_what_was_forgotten(tuned: s2s.Run) -> None:
     page = tuned.report.read_text(encoding="utf-8")
     assert page.count("toy (before)") >= 2
     assert 'id="changes"' in page
+
+
+def test_several_seeds_are_told_beside_the_run_before(folder: Path, tmp_path: Path) -> None:
+    run = s2s.run(keys(folder, max_steps=3), f"output_dir={tmp_path}/seeds", "seeds=[1, 2]")
+    before = [one.start_scores["old"]["chrf"].value for one in run.seeds.values()]
+    after = run.scores["old"]["chrf"].value
+    assert before[0] == before[1]
+    row = rf"\| old \| chrF \| {before[0]:.2f} \| {after:.2f} ± [\d.]+ \| \{after - before[0]:+.2f} \| [01]\.\d+ \|"
+    assert re.search(row, (tmp_path / "seeds/report/report.md").read_text(encoding="utf-8"))
+    page = run.report.read_text(encoding="utf-8")
+    assert "Before and after" in page and "<b>toy</b>" in page and f"{after - before[0]:+.2f}" in page
 
 
 def test_commands_tell_it(tuned: s2s.Run, folder: Path) -> None:

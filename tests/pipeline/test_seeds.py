@@ -10,7 +10,8 @@ import pytest
 
 import seq2seq as s2s
 from seq2seq.errors import UserError
-from seq2seq.evaluation.seeds import SeedsScore
+from seq2seq.evaluation.seeds import SeedsScore, change_over_seeds
+from seq2seq.evaluation.significance import SystemResult, p_over_pairs
 from seq2seq.recipe.file import load_recipe
 from seq2seq.run_folder import RunFolder
 from tests.command_line import refused, seq2seq
@@ -135,3 +136,15 @@ def test_a_run_that_was_stopped_between_seeds_goes_on(tmp_path: Path, monkeypatc
         s2s.run(recipe, "training.max_steps=4", device="cpu")
     run = s2s.run(recipe, "seeds=[5, 6]", "training.max_steps=4", device="cpu")
     assert trained == [5, 6, 6] and list(run.seeds) == [5, 6] and run.scores["toy"]
+
+
+def test_p_over_seeds_is_the_largest_where_they_agree() -> None:
+    before = SystemResult(50.0, 50.0, 1.0, None)
+    better, hardly, worse = (SystemResult(v, v, 1.0, p) for v, p in ((60.0, 0.01), (55.0, 0.04), (40.0, 0.01)))
+    assert p_over_pairs([(before, better), (before, hardly)]) == 0.04
+    assert p_over_pairs([(before, better), (before, worse)]) == 1.0
+    assert p_over_pairs([(before, before)]) is None
+    gained = change_over_seeds("set", "ter", [(before, worse), (before, worse)])
+    assert gained.verdict == "set: better with every seed, by 10.0 TER (p = 0.010)"
+    unsure = change_over_seeds("set", "bleu", [(before, better), (before, worse)])
+    assert (unsure.after, unsure.before) == (50.0, 50.0) and "not distinguishable by BLEU" in unsure.verdict

@@ -49,7 +49,13 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "s"
 
 
-def test_the_comparison_holds_what_the_runs_hold(swept: Path) -> None:
+def test_a_whole_sweep(swept: Path) -> None:
+    """One test: each worker of pytest-xdist that has a part of it would make the sweep for itself."""
+    holds_what_the_runs_hold(swept)
+    prepared_once_and_does_nothing_again(swept)
+
+
+def holds_what_the_runs_hold(swept: Path) -> None:
     report = json.loads((swept / "comparison.json").read_text())
     assert [row["label"] for row in report["rows"]] == ["cell=gru", "cell=rnn"] and report["failed"] == {}
     weights = [row["parameters"] for row in report["rows"]]
@@ -71,7 +77,7 @@ def test_the_comparison_holds_what_the_runs_hold(swept: Path) -> None:
     assert r"\toprule" in latex and latex.count(r"\textbf") == 1
 
 
-def test_data_are_prepared_once_and_a_second_sweep_does_nothing(swept: Path) -> None:
+def prepared_once_and_does_nothing_again(swept: Path) -> None:
     assert len({path.stat().st_ino for path in swept.glob("*/seed-*/data/train.arrow")}) == 1
     planned = json.loads(seq2seq("sweep", str(swept), "--plan", "--json").out)
     again = seq2seq("sweep", str(swept), "--json", "--device", "cpu")
@@ -103,6 +109,6 @@ def test_a_worker_whose_parent_has_gone_saves_and_ends(tmp_path: Path) -> None:
         assert process.wait(60) == 130
 
 
-def test_words_for_rows(swept: Path) -> None:
+def test_words_for_rows() -> None:
     assert verdicts(SweepReport("x", [], {}, "")) == []
     assert sweep_to_latex(SweepReport("x", [], {"a": "b"}, "")).startswith(r"\begin{tabular}")

@@ -23,7 +23,6 @@ from seq2seq.runtime.folder import load_exported
 from seq2seq.serving import offline
 from tests.command_line import refused, seq2seq
 from tests.data.trained import KINDS, SENTENCES, trained
-from tests.evaluation.test_page import browser  # noqa: F401 - a fixture
 
 PACKAGE = os.environ.get("ONNXRUNTIME_WEB")
 LINES = ["one two three", "nine", " four  unseen five ", "six seven eight nine zero one", "two two", "five, four. One!"]
@@ -50,7 +49,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str
 
 
 @pytest.fixture(scope="module")
-def engine(browser: Any, served: tuple[Path, str]) -> Iterator[Any]:  # noqa: F811
+def engine(browser: Any, served: tuple[Path, str]) -> Iterator[Any]:
     """A page that can import the engine."""
     folder, address = served
     (folder / "engine").symlink_to(offline.HERE / "engine")
@@ -98,7 +97,7 @@ def test_lines_are_cut_as_python_cuts_them(engine: Any, split: str, limit: int) 
 
 
 @pytest.fixture(scope="module")
-def site(browser: Any, served: tuple[Path, str], toys: dict[str, Path]) -> Iterator[tuple[Any, Path]]:  # noqa: F811
+def site(browser: Any, served: tuple[Path, str], toys: dict[str, Path]) -> Iterator[tuple[Any, Path]]:
     """The exported page, opened, and its folder; nothing is asked of any other place."""
     pytest.importorskip("onnxscript", reason="needs the extra [onnx]")
     if PACKAGE is None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.evaluation.test_page import LAYOUT, browser  # noqa: F401 - a fixture
+from tests.browsing import LAYOUT, axe_faults
 from tests.serving.conftest import Running
 
 TEXT = "one two three"
@@ -20,7 +20,7 @@ MANY = f"{TEXT}\n\n  nine unseenunseenunseen four" + " seven" * 40 + " " + "x" *
 
 
 @pytest.fixture
-def page(browser: Any, server: Running) -> Iterator[Any]:  # noqa: F811
+def page(browser: Any, server: Running) -> Iterator[Any]:
     """The page in a new reader's browser; nothing may be said on its console but that a request has failed."""
     context = browser.new_context(
         viewport={"width": 1280, "height": 800},
@@ -300,9 +300,6 @@ def test_colours_are_the_systems_until_others_are_chosen(page: Any, server: Runn
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_nothing_overflows_and_axe_finds_nothing(page: Any, width: int, scheme: str) -> None:
     """With words shaded and lit, alternatives and the history open."""
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="no axe: pip install axe-playwright-python"
-    )
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)
     entry = {"source": "en", "target": "de", "text": MANY, "translation": MANY}
@@ -314,8 +311,7 @@ def test_nothing_overflows_and_axe_finds_nothing(page: Any, width: int, scheme: 
     page.keyboard.press("ArrowRight")
     page.wait_for_timeout(300)  # the older translation's fading
     assert page.evaluate(LAYOUT) == []
-    found = axe.Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    assert not axe_faults(page)
     boxes = [page.locator(name).bounding_box() for name in ("#text", "#mirror")]
     assert boxes[0]["height"] >= boxes[1]["height"]
     assert page.evaluate("document.getElementById('text').scrollHeight <= document.getElementById('text').clientHeight")

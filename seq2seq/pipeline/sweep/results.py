@@ -12,7 +12,7 @@ from sacrebleu.metrics.base import Metric
 from seq2seq.bundle import count_weights
 from seq2seq.evaluation.metrics import Score, make_metric
 from seq2seq.evaluation.seeds import SeedsScore
-from seq2seq.evaluation.significance import SystemResult, paired_test
+from seq2seq.evaluation.significance import SystemResult, p_over_pairs, paired_test
 from seq2seq.evaluation.sweep import Cell, RowResult
 from seq2seq.files import read_jsonl
 from seq2seq.pipeline.seeds import of_seed
@@ -92,9 +92,6 @@ def _tested(rows: Sequence[Row], name: str) -> dict[int, Tests]:
 
 def _cell(score: Score, tests: Tests) -> Cell:
     pairs = [(base[score.metric], other[score.metric]) for base, other in tests if score.metric in other]
-    gains = [other.value - base.value for base, other in pairs]
-    values = [other.p_value for _, other in pairs if other.p_value is not None]
-    agree = bool(gains) and (min(gains) > 0 or max(gains) < 0)
     several = score if isinstance(score, SeedsScore) else None
     return Cell(
         metric=score.metric,
@@ -103,5 +100,5 @@ def _cell(score: Score, tests: Tests) -> Cell:
         by_seed=several.by_seed if several else {},
         ensemble=several.ensemble if several else None,
         signature=score.signature,
-        p_value=(max(values) if agree else 1.0) if values else None,
+        p_value=p_over_pairs(pairs),
     )
