@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from seq2seq.distributed import SINGLE_PROCESS
+from seq2seq.files import file_hash
 from tests.toy import write_toy
 
 LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
@@ -53,8 +55,8 @@ def assert_same_curve(one: Path, other: Path) -> None:
     assert others[-1]["bleu"] == pytest.approx(records[-1]["bleu"], abs=1.0)
 
 
-def wait_for_checkpoint(run: Path, process: subprocess.Popen[str]) -> None:
-    while not list((run / "checkpoints").glob("step-*")):
+def wait_for_checkpoint(run: Path, process: subprocess.Popen[str], name: str = "step-*") -> None:
+    while not list((run / "checkpoints").glob(name)):
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
 
@@ -95,6 +97,56 @@ def test_a_training_goes_on_with_another_number_of_processes(tmp_path: Path) -> 
     assert process.returncode != 0 and err.count("stopping after this step") == 1, err
     assert "going on from step" in train(1, recipe, *settings, f"output_dir={tmp_path}/two")
     assert_same_curve(tmp_path / "one", tmp_path / "two")
+
+
+FINISHED, LONGER = [*EXACT, "training.max_epochs=1"], [*EXACT, "training.max_epochs=6"]
+
+
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy, a finished run `one` of one process, and `longer`: the same, gone on with by one process."""
+    folder = tmp_path_factory.mktemp("longer")
+    train(1, write_toy(folder), *FINISHED, f"output_dir={folder}/one")
+    shutil.copytree(folder / "one", folder / "longer")
+    train(1, folder / "recipe.yaml", *LONGER, f"output_dir={folder}/longer")
+    return folder
+
+
+def test_two_processes_go_on_with_what_one_has_finished(longer: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(longer / "one", tmp_path / "run")
+    said = train(2, longer / "recipe.yaml", *LONGER, f"output_dir={run}")
+    assert said.count("going on from step 12 of 72") == said.count("continued: 72 steps instead of 12") == 1, said
+    assert_same_curve(longer / "longer", run)
+
+
+def test_a_finished_model_stays_until_two_processes_that_go_on_have_ended(longer: Path, tmp_path: Path) -> None:
+    recipe, output = longer / "recipe.yaml", f"output_dir={tmp_path}/run"
+    train(2, recipe, *FINISHED, output)
+    finished = file_hash(tmp_path / "run/model/model.safetensors")
+    process = start(2, recipe, *LONGER, output)
+    wait_for_checkpoint(tmp_path / "run", process, "step-000015")
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate()
+    assert process.returncode != 0 and "going on from step 12 of 72" in err, err
+    assert file_hash(tmp_path / "run/model/model.safetensors") == finished
+    assert "going on from step" in train(1, recipe, *LONGER, output)
+    assert_same_curve(longer / "longer", tmp_path / "run")
+    assert file_hash(tmp_path / "run/model/model.safetensors") != finished
+
+
+def test_two_processes_go_on_where_budget_patience_and_steps_are_raised(longer: Path, tmp_path: Path) -> None:
+    still = ["training.optimizer.learning_rate=1e-30", "training.early_stopping.metric=loss"]
+    settings = [*still, "training.validate_every=1", f"output_dir={tmp_path}/run"]
+
+    def limits(budget: str, patience: int, steps: int) -> list[str]:
+        patient = f"training.early_stopping.patience={patience}"
+        return [f"training.budget={budget}", patient, f"training.max_steps={steps}"]
+
+    said = train(2, longer / "recipe.yaml", *settings, *limits("0.001s", 1, 2))
+    assert said.count("training ended at step 1: budget of 0.001s spent") == 1, said
+    said = train(2, longer / "recipe.yaml", *settings, *limits("1h", 2, 9))
+    assert said.count("going on from step 1 of 9") == 1, said
+    assert said.count("training ended at step 3: no better loss in 2 validations") == 1, said
 
 
 def test_a_process_that_dies_takes_the_training_down_with_a_message(tmp_path: Path) -> None:
