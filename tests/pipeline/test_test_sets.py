@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from seq2seq.files import file_hash
 from tests.command_line import seq2seq
@@ -48,18 +49,23 @@ def other(recipe: Path, lines: list[int], source: str = "train") -> str:
 
 def test_one_more_test_set_is_translated_and_the_model_stays(toy: Path) -> None:
     before, setting = trained(toy), other(toy, [3, 4], "valid")
+    translated = {path.name: file_hash(path) for path in (toy.parent / "run/translations").glob("toy.*")}
     assert list(stale(toy, setting)) == ["translate", "evaluate", "report"]
     assert stale(toy, setting)["translate"].startswith("runs: data.test.other (source text) (none) -> ")
     done = seq2seq("run", str(toy), setting)
     assert done.code == 0 and "warning: data.test.other" not in done.err, done.err
     run = toy.parent / "run"
+    assert "translated already: toy\n" in done.err
+    assert {path.name: file_hash(path) for path in (toy.parent / "run/translations").glob("toy.*")} == translated
     assert trained(toy) == before and stale(toy, setting) == {}
     assert list(json.loads((run / "report/scores.json").read_text())) == ["toy", "other"]
     assert len((run / "translations/other.de").read_text().splitlines()) == 2
     # named no longer: nothing of it is left, and the model stays
-    assert seq2seq("run", str(toy)).code == 0
+    done = seq2seq("run", str(toy))
+    assert done.code == 0 and "translated already: toy\n" in done.err
     assert trained(toy) == before and stale(toy) == {}
     assert not list(run.rglob("*other*"))
+    assert list(json.loads((run / "translations/made_from.json").read_text())) == ["toy"]
     assert "other" not in json.loads((run / "data/test_sets.json").read_text())
 
 
@@ -114,8 +120,32 @@ def test_other_sources_are_translated(toy: Path) -> None:
     file.write_text(file.read_text().replace("one", "two"))
     assert list(stale(toy)) == ["translate", "evaluate", "report"]
     before = trained(toy)
-    assert seq2seq("run", str(toy)).code == 0
+    done = seq2seq("run", str(toy))
+    assert done.code == 0 and "translated already" not in done.err
     assert trained(toy) == before and stale(toy) == {}
+
+
+@pytest.mark.parametrize("setting", ["decoding.beam_size=3", "training.max_epochs=3"])
+def test_what_would_be_translated_otherwise_is_translated_again(toy: Path, setting: str) -> None:
+    done = seq2seq("run", str(toy), other(toy, [3, 4], "valid"), setting)
+    assert done.code == 0 and "translated already" not in done.err
+
+
+def test_only_translations_as_they_were_written_stay(toy: Path) -> None:
+    path = toy.parent / "run/translations/toy.de"
+    written = path.read_text()
+    path.write_text("by hand\n" * 20)
+    done = seq2seq("run", str(toy), other(toy, [3, 4], "valid"))
+    assert done.code == 0 and "translated already" not in done.err and path.read_text() == written
+
+
+def test_another_model_translates_again(toy: Path) -> None:
+    """Of the same training by its inputs, as after a training on another machine."""
+    weights = toy.parent / "run/model/model.safetensors"
+    content = load_file(weights)
+    save_file({name: tensor * 0.5 for name, tensor in content.items()}, weights)
+    done = seq2seq("run", str(toy), other(toy, [3, 4], "valid"))
+    assert done.code == 0 and "[train] fresh" in done.err and "translated already" not in done.err, done.err
 
 
 def test_a_lost_test_set_is_prepared_again(toy: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from seq2seq.data.sources import fingerprints, references_alone
 from seq2seq.decoding.confidence import FILE as CONFIDENCE
 from seq2seq.files import new_folder, write_json, write_text
+from seq2seq.pipeline.kept_translations import KeptTranslations
 from seq2seq.pipeline.manifest import Inputs
 from seq2seq.pipeline.stage import Context, Stage
 from seq2seq.pipeline.stages.train import bundle_config, decoding_inputs
@@ -21,6 +22,7 @@ from seq2seq.run_folder import RunFolder
 if TYPE_CHECKING:
     from seq2seq.bundle import Bundle
     from seq2seq.decoding.translation import Translation
+    from seq2seq.decoding.translator import Translator
 
 ALTERNATIVES = 2
 """Further translations of each sentence that are kept for the report, where the beam holds so many."""
@@ -74,37 +76,49 @@ class Translate(Stage):
         confidence = calibrate(loaded, PreparedPairs(folder.data / "valid.arrow"))
         confidence.save(folder.model)
         translator = Translator(replace(loaded, confidence=confidence))
+        start = _start(context, loaded)
+        kept = KeptTranslations(context.inputs[self.name], folder.model, folder.translations)
         with new_folder(folder.translations) as partial:
-            for name in recipe.data.test:
+            due = [name for name in recipe.data.test if not kept.take(name, partial)]
+            if len(due) < len(recipe.data.test):
+                say(f"translated already: {', '.join(name for name in recipe.data.test if name not in due)}")
+            for name in due:
                 sources = PreparedPairs(folder.test_set(name)).src_texts()
-                found = translator.translate(sources, _alternatives(recipe) + 1)
-                write_text(partial / f"{name}.{recipe.data.tgt}", "".join(one.text + "\n" for one in found))
-                with open(partial / f"{name}.details.jsonl", "w", encoding="utf-8") as file:
-                    file.writelines(json.dumps(one, ensure_ascii=False) + "\n" for one in _details(loaded, found))
-                best = [one.candidates[0] for one in found]
-                write_json(partial / f"{name}.confidence.json", [[c.confidence, *c.word_confidences] for c in best])
-            _translate_by_start(context, loaded, partial / folder.start_translations.name)
+                files = _write(recipe, loaded, translator.translate(sources, _alternatives(recipe) + 1), partial / name)
+                if start is not None:
+                    files.append(partial / folder.start_translations.name / files[0].name)
+                    write_text(files[-1], _text(start.translate(sources)))
+                kept.note(name, partial, files)
+            kept.write(partial)
         return [folder.translations, folder.model / CONFIDENCE]
 
 
-def _translate_by_start(context: Context, loaded: Bundle, target: Path) -> None:
-    """What the run that training started from makes of the test sets, searched for in the same way: before and after.
+def _write(recipe: Recipe, loaded: Bundle, found: list[Translation], path: Path) -> list[Path]:
+    """A test set's translations, and how each was written, in files that begin with `path`; they are returned."""
+    text, details, confidence = (
+        path.with_name(f"{path.name}.{ending}") for ending in (recipe.data.tgt, "details.jsonl", "confidence.json")
+    )
+    write_text(text, _text(found))
+    with open(details, "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(one, ensure_ascii=False) + "\n" for one in _details(loaded, found))
+    best = [one.candidates[0] for one in found]
+    write_json(confidence, [[c.confidence, *c.word_confidences] for c in best])
+    return [text, details, confidence]
 
-    Args:
-        target: the folder, which is made where there is such a run.
-    """
+
+def _text(translations: list[Translation]) -> str:
+    return "".join(one.text + "\n" for one in translations)
+
+
+def _start(context: Context, loaded: Bundle) -> Translator | None:
+    """The model that training started from, searched in the same way, for what it was before; None: there is none."""
     from seq2seq.bundle import load_bundle
-    from seq2seq.data.preparation import PreparedPairs
     from seq2seq.decoding.translator import Translator
 
-    recipe, start = context.recipe, context.recipe.training.start_from
-    if start is None or not recipe.data.test:
-        return
-    translator = Translator(load_bundle(model_folder(start), context.processes.device), loaded.config.decoding)
-    target.mkdir()
-    for name in recipe.data.test:
-        found = translator.translate(PreparedPairs(context.folder.test_set(name)).src_texts())
-        write_text(target / f"{name}.{recipe.data.tgt}", "".join(one.text + "\n" for one in found))
+    start = context.recipe.training.start_from
+    if start is None or not context.recipe.data.test:
+        return None
+    return Translator(load_bundle(model_folder(start), context.processes.device), loaded.config.decoding)
 
 
 def _alternatives(recipe: Recipe) -> int:
