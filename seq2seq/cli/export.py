@@ -19,7 +19,9 @@ BOTH = "onnx,onnx-int8"
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder or model folder.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for the exported model.")],
-    formats: Annotated[str, typer.Option(help="onnx (fp32), onnx-int8 (smaller and faster), or both.")] = BOTH,
+    formats: Annotated[
+        str, typer.Option(help="onnx (fp32), onnx-int8 (smaller and faster), or both; of --web: one.")
+    ] = BOTH,
     shortlist: Annotated[
         bool,
         typer.Option(
@@ -47,9 +49,11 @@ def export(
         raise UserError(f"{folder}: exists; name a new folder, or add --force to replace it")
     run = located(run)
     if web or onnxruntime_web is not None:
-        if given := [name for name, value in (("--shortlist", shortlist), ("--formats", formats != BOTH)) if value]:
-            raise UserError(f"{given[0]} has no effect with --web, which takes int8 graphs; remove it")
-        _export_web(run, folder, web, onnxruntime_web, as_json)
+        if shortlist:
+            raise UserError("--shortlist has no effect with --web; remove it")
+        if formats != BOTH and len(chosen) > 1:
+            raise UserError(f"--web --formats {formats}: a page has one model; name one of {' and '.join(FORMATS)}")
+        _export_web(run, folder, web, onnxruntime_web, as_json, "onnx-int8" if formats == BOTH else chosen[0])
         return
     pairs = run / "data" / "train.arrow"
     if shortlist and not pairs.exists():
@@ -66,7 +70,7 @@ def export(
     print(f"translate: echo '...' | seq2seq translate {folder}  (or without torch: python -m seq2seq.runtime {folder})")
 
 
-def _export_web(run: Path, folder: Path, web: bool, package: Path | None, as_json: bool) -> None:
+def _export_web(run: Path, folder: Path, web: bool, package: Path | None, as_json: bool, form: str) -> None:
     if not web:
         raise UserError("--onnxruntime-web has no effect without --web")
     from seq2seq.serving.offline import VERSION, write_site
@@ -76,9 +80,9 @@ def _export_web(run: Path, folder: Path, web: bool, package: Path | None, as_jso
             f"--web needs ONNX Runtime's npm package; fetch it with: npm pack onnxruntime-web@{VERSION}, and name it: "
             f"--onnxruntime-web onnxruntime-web-{VERSION}.tgz"
         )
-    write_site(run, folder, package)
+    write_site(run, folder, package, form)
     if as_json:
-        print(json.dumps({"folder": str(folder), "task": "translation", "formats": ["onnx-int8"], "web": True}))
+        print(json.dumps({"folder": str(folder), "task": "translation", "formats": [form], "web": True}))
         return
     print(f"exported: {folder}")
     print(f"look:     python -m http.server --directory {folder}")

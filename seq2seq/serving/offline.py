@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import tarfile
 from pathlib import Path
@@ -11,11 +12,11 @@ from types import SimpleNamespace
 from seq2seq.data.tokenization import JOINT, SRC, TGT
 from seq2seq.decoding.confidence import FILE as CONFIDENCE
 from seq2seq.errors import UserError
-from seq2seq.export.folder import export
-from seq2seq.files import new_folder, write_json, write_text
+from seq2seq.export.folder import FORMATS, export
+from seq2seq.files import file_hash, new_folder, write_json, write_text
 from seq2seq.languages import has_spaces, language_name
 from seq2seq.recipe import DecodingConfig
-from seq2seq.runtime.folder import as_dict, load_config
+from seq2seq.runtime.folder import Precision, as_dict, graphs, load_config
 
 HERE = Path(__file__).parent
 VERSION = "1.30.0"
@@ -40,7 +41,7 @@ the page; texts never leave the browser. `seq2seq translate model` in this folde
 | | | |
 |---|---|---|
 | `index.html`, `page/`, `engine/` | the page, the search, the tokenizer | seq2seq, MIT |
-| `model/` | the exported model, int8 | its card: `model/README.md` |
+| `model/` | the exported model, {precision} | its card: `model/README.md` |
 | `runtime/` | onnxruntime-web {version} | MIT, `runtime/LICENSE` |
 """
 LICENSE = """\
@@ -68,23 +69,25 @@ SOFTWARE.
 """
 
 
-def write_site(run: Path, output: Path, package: Path) -> None:
+def write_site(run: Path, output: Path, package: Path, form: str = "onnx-int8") -> None:
     """Write the folder, whole or not at all; what stood there before is replaced.
 
     Args:
         run: a run folder, or a model folder.
         package: the npm package onnxruntime-web, packed or unpacked.
+        form: of the model's graphs, one of `export.folder.FORMATS`.
 
     Raises:
         UserError: the package is another, or the model cannot be exported, or searches as no browser does.
     """
     runtime = {name: _checked(package, name) for name in RUNTIME}
     with new_folder(output) as folder:
-        export(run, folder / "model", ["onnx-int8"])
+        export(run, folder / "model", [form])
         config = load_config(folder / "model")
         _refuse(config)
         shutil.copytree(HERE / "page", folder / "page")
         shutil.copytree(HERE / "engine", folder / "engine")
+        (folder / "engine/keep.js").unlink()
         (folder / "engine/translations.js").replace(folder / "page/translations.js")
         page = (folder / "page/index.html").read_text(encoding="utf-8")
         policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
@@ -94,12 +97,27 @@ def write_site(run: Path, output: Path, package: Path) -> None:
         for name, content in runtime.items():
             (folder / "runtime" / name).write_bytes(content)
         write_text(folder / "runtime/LICENSE", LICENSE)
-        write_json(folder / "site.json", _site(folder / "model", config))
+        write_json(folder / "site.json", _site(folder / "model", config, FORMATS[form]))
         names = {side: language_name(code) for side, code in (("source", config.src), ("target", config.tgt))}
-        write_text(folder / "README.md", README.format(version=VERSION, **names))
+        write_text(folder / "README.md", README.format(version=VERSION, precision=FORMATS[form], **names))
+        _keep_for_later(folder)
 
 
-def _site(model: Path, config: SimpleNamespace) -> dict[str, object]:
+def _keep_for_later(folder: Path) -> None:
+    """Write the service worker, which has a page that was visited once open without a network."""
+    code = (HERE / "engine/keep.js").read_text(encoding="utf-8")
+    write_text(folder / "keep.js", f"const FILES = {json.dumps(hashes(folder), indent=2)}\n{code}")
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file that a browser may ask for, but for the service worker itself."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.suffix != ".md")
+    return {
+        name: file_hash(folder / name) for file in files if (name := file.relative_to(folder).as_posix()) != "keep.js"
+    }
+
+
+def _site(model: Path, config: SimpleNamespace, precision: Precision) -> dict[str, object]:
     """What the page has to know before it has a model."""
     languages = [
         {"code": code.replace("_", "-"), "name": language_name(code), "targets": targets}
@@ -108,6 +126,7 @@ def _site(model: Path, config: SimpleNamespace) -> dict[str, object]:
     return {
         "languages": languages,
         "tokenizers": [JOINT] if (model / JOINT).exists() else [SRC, TGT],
+        "graphs": {name: getattr(graphs(model, precision), name).name for name in ("encoder", "step")},
         "calibrated": (model / CONFIDENCE).exists(),
         "blank": " " if has_spaces(config.tgt) else "",
     }

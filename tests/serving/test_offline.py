@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
+import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -23,29 +26,48 @@ from seq2seq.runtime.folder import load_exported
 from seq2seq.serving import offline
 from tests.command_line import refused, seq2seq
 from tests.data.trained import KINDS, SENTENCES, trained
+from tests.serving.test_translation_page import until
 
 PACKAGE = os.environ.get("ONNXRUNTIME_WEB")
 LINES = ["one two three", "nine", " four  unseen five ", "six seven eight nine zero one", "two two", "five, four. One!"]
 PIECES = [*"the cat dog, .!?'<>/&▁0129äß½²٣日本𝒳👍🏽$+~`", "<s>", "<unk>", "\u0301", "\x00", "\u2028", "\x85", "\ufeff",
           "\ufdd0", "\u00a8", "ﬁ", "e\u0301", "，", "。", *(f" {text}" for text in SENTENCES)]  # fmt: skip
 
+TRANSLATE = """async lines => {
+  const { translate } = await import('./page/translations.js')
+  const { signal } = new AbortController()
+  const found = []
+  for (const q of lines) found.push(await translate({ q }, signal))
+  return found
+}"""
+
+
+@contextlib.contextmanager
+def serving(folder: Path, port: int = 0) -> Iterator[tuple[str, list[str]]]:
+    """A folder's address where it is served as any web server would, and the paths that are asked for."""
+    asked = list[str]()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args: Any) -> None:
+            asked.append(self.path)
+
+    handler = functools.partial(Handler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """A folder, and the address at which it is served as any web server would."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args: Any) -> None:
-            pass
-
+    """A folder, and the address at which it is served."""
     folder = tmp_path_factory.mktemp("site")
-    handler = functools.partial(Quiet, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield folder, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(folder) as (address, _):
+        yield folder, address.rstrip("/")
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +91,17 @@ def test_the_tokenizer_is_pythons(engine: Any, kind: str) -> None:
     ours = """async ([content, texts, ids]) => {
       const { Tokenizer } = await import('./tokenizer.js')
       const made = new Tokenizer(JSON.parse(content))
-      return [texts.map(text => made.encode(text)), ids.map(row => made.decode(row)), ids.map(row => made.places(row))]
+      return [texts.map(text => made.encode(text)), ids.map(row => made.decode(row)), ids.map(row => made.places(row)),
+        texts.map(text => made.read(text).words)]
     }"""
-    encoded, decoded, places = engine.evaluate(ours, [tokenizer.to_json(), texts, ids])
+    encoded, decoded, places, words = engine.evaluate(ours, [tokenizer.to_json(), texts, ids])
     for text, expected, found in zip(texts, ids, encoded, strict=False):
         assert found == expected, repr(text)
     assert decoded == [tokenizer.decode(row) for row in ids]
     assert places == [word_places(tokenizer, row) for row in ids]
+    for text, expected, found in zip(texts, tokenizer.words(texts), words, strict=True):
+        if len(text.split()) == len(tokenizer.normalize(text).split()):  # it makes a space of some characters
+            assert found == expected, repr(text)
 
 
 @pytest.mark.parametrize(("split", "limit"), [("long", 8), ("always", 1000), ("always", 4), ("never", 5)])
@@ -120,15 +146,8 @@ def test_its_translations_are_those_of_the_exported_folder(site: tuple[Any, Path
     page, folder = site
     model = load_exported(folder / "model", "int8", 1)
     translator = Translator(model, batch_size=1, align=True)
-    ours = """async lines => {
-      const { translate } = await import('./page/translations.js')
-      const { signal } = new AbortController()
-      const found = []
-      for (const q of lines) found.push(await translate({ q }, signal))
-      return found
-    }"""
     alike = list[bool]()  # Python looks once more, at one hypothesis alone: int8 numbers differ a little
-    for line, found in zip(LINES, page.evaluate(ours, LINES), strict=True):
+    for line, found in zip(LINES, page.evaluate(TRANSLATE, LINES), strict=True):
         (expected,) = translator.translate([line], 4)
         best = expected.candidates[0]
         assert found["translatedText"].strip() == best.text
@@ -139,11 +158,11 @@ def test_its_translations_are_those_of_the_exported_folder(site: tuple[Any, Path
         assert found["wordConfidences"] == pytest.approx(best.word_confidences, abs=0.02)
     assert sum(alike) > 0.8 * len(alike)
     text = f"{LINES[0]}\n\n{LINES[2]}"
-    whole = page.evaluate(ours, [text])[0]
+    whole = page.evaluate(TRANSLATE, [text])[0]
     first, third = translator.translate([LINES[0], LINES[2]])
     assert whole["translatedText"] == f"{first.text}\n\n {third.text} "
     words = len(LINES[0].split()), len(first.text.split())
-    alone = page.evaluate(ours, [LINES[0], LINES[2]])
+    alone = page.evaluate(TRANSLATE, [LINES[0], LINES[2]])
     moved = [[words[0] + s, words[1] + t] for s, t in alone[1]["alignment"]]
     assert whole["alignment"] == [*alone[0]["alignment"], *moved]
 
@@ -168,12 +187,89 @@ def test_the_page_works_as_the_servers_does(site: tuple[Any, Path]) -> None:
     assert offline.VERSION in said and "MIT" in said and (folder / "runtime/LICENSE").exists()
 
 
+def test_what_was_visited_opens_without_its_server(site: tuple[Any, Path], browser: Any, tmp_path: Path) -> None:
+    """And is exchanged for a newer version, of which only what has changed is fetched."""
+    folder = tmp_path / "site"
+    shutil.copytree(site[1], folder)
+    context = browser.new_context()
+    with serving(folder) as (address, asked):
+        page = context.new_page()
+        page.goto(address)
+        page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+        page.close()
+        first = len(asked)
+    page = context.new_page()
+    page.goto(address)
+    page.fill("#text", LINES[0])
+    page.wait_for_selector("#translation span")
+    assert page.text_content("#translation") == site[0].evaluate(TRANSLATE, [LINES[0]])[0]["translatedText"]
+    assert len(asked) == first and not [name for name in asked if name.endswith(".md")]
+
+    config = json.loads((folder / "site.json").read_text())
+    config["languages"][0]["name"] = "Newspeak"
+    (folder / "site.json").write_text(json.dumps(config))
+    with serving(folder, int(address.split(":")[-1].strip("/"))) as (_, asked):
+        page.reload()  # the service worker's script is still the old one
+        assert "Newspeak" not in page.text_content("#source-language")
+        offline._keep_for_later(folder)
+        page.evaluate("navigator.serviceWorker.ready.then(ready => ready.update()).then(() => null)")
+        until(page, "navigator.serviceWorker.getRegistration().then(found => Boolean(found.waiting))")
+        page.close()
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_selector("#source-language option", state="attached")
+        assert "Newspeak" in page.text_content("#source-language")
+        assert set(asked) == {"/keep.js", "/site.json"}
+        kept = page.evaluate("""async () => {
+          const found = await (await caches.open('seq2seq /')).keys()
+          return found.map(request => new URL(request.url).pathname.slice(1))
+        }""")
+        assert sorted(kept) == sorted(offline.hashes(folder))
+
+
+def test_half_a_new_version_is_not_kept(site: tuple[Any, Path], browser: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    shutil.copytree(site[1], folder)
+    with (folder / "model/config.json").open("a") as file:
+        file.write("\n")
+    context = browser.new_context()
+    with serving(folder) as (address, _):
+        page = context.new_page()
+        page.goto(address)
+        register = (
+            "navigator.serviceWorker.register('keep.js').then(async ({ installing }) => {"
+            "await new Promise(done => { installing.onstatechange = done }); return installing.state })"
+        )
+        assert page.evaluate(register) == "redundant"
+    context.close()
+
+
+def test_in_fp32(toys: dict[str, Path], served: tuple[Path, str], browser: Any) -> None:
+    if PACKAGE is None:
+        pytest.skip("ONNXRUNTIME_WEB names no package: what `npm pack onnxruntime-web` writes")
+    command = ["export", str(toys["en-de"]), str(served[0] / "fp32"), "--web", "--onnxruntime-web", PACKAGE]
+    assert seq2seq(*command, "--formats", "onnx").code == 0
+    page = browser.new_page()
+    page.goto(f"{served[1]}/fp32/")
+    translator = Translator(load_exported(served[0] / "fp32/model", "fp32", 1), align=True)
+    for line, found in zip(LINES, page.evaluate(TRANSLATE, LINES), strict=True):
+        (expected,) = translator.translate([line], 4)
+        best = expected.candidates[0]
+        assert found["translatedText"].strip() == best.text
+        assert [tuple(link) for link in found["alignment"]] == list(best.alignment or ())
+        assert found["wordConfidences"] == pytest.approx(best.word_confidences, abs=1e-5)
+    page.close()
+
+
 def test_what_cannot_be_written_is_said(toys: dict[str, Path], tmp_path: Path) -> None:
     run, folder = str(toys["en-de"]), str(tmp_path / "site")
     refused(seq2seq("export", run, folder, "--web"), "npm pack onnxruntime-web@")
     refused(seq2seq("export", run, folder, "--onnxruntime-web", "x"), "no effect without --web")
     refused(
         seq2seq("export", run, folder, "--web", "--shortlist", "--onnxruntime-web", "x"), "--shortlist has no effect"
+    )
+    refused(
+        seq2seq("export", run, folder, "--web", "--formats", "onnx-int8,onnx", "--onnxruntime-web", "x"), "one model"
     )
     refused(seq2seq("export", run, folder, "--web", "--onnxruntime-web", str(tmp_path / "none")), "cannot be read")
     (tmp_path / "dist").mkdir()

@@ -5,16 +5,21 @@ const END = /(?<![.!?…؟।])[.!?…؟।]+(?![.!?…؟।])["'”’»)\]]*(?
 const ABBREVIATED = /(?:(?<![\p{L}\p{N}_])(?:\p{L}|\p{Nd}{1,2}|(?:Mr|Mrs|Ms|Dr|Prof|St|vs|etc|No|Nr|ca|bzw|usw|Mme|Mlle|Sra?)))\.$/u
 const ENDS = '.!?。！？।؟'
 
-// [{before, text, tokens}]: tokens with </s>; limit: of the longest sentence that the model reads at once; blank: what
+// [{before, tokens, words}]: tokens with </s>, and of each without it the word that it is a piece of; limit: of the longest sentence that the model reads at once; blank: what
 // stands between parts that are no sentences
 export const pieces = (line, tokenizer, split, limit, blank) => {
   if (!line.trim()) return []
-  const tokens = tokenizer.encode(line)
-  const whole = split === 'never' || (split === 'long' && tokens.length <= limit)
-  const parts = whole ? [{ before: '', text: line, tokens }]
-    : sentences(line.trim()).map(part => ({ ...part, tokens: tokenizer.encode(part.text) }))
-  return parts.flatMap(part => cut(part.tokens, tokenizer, limit).map((tokens, i) =>
-    ({ before: i ? blank : part.before, tokens: [...tokens, EOS] })))
+  const read = tokenizer.read(line)
+  const whole = split === 'never' || (split === 'long' && read.tokens.length <= limit)
+  const parts = whole ? [{ before: '', ...read }]
+    : sentences(line.trim()).map(({ before, text }) => ({ before, ...tokenizer.read(text) }))
+  return parts.flatMap(part => {
+    let from = 0
+    return cut(part.tokens, tokenizer, limit).map((tokens, i) => {
+      const words = part.words.slice(from, from += tokens.length).map((word, _, [first]) => word - first)
+      return { before: i ? blank : part.before, tokens: [...tokens, EOS], words }
+    })
+  })
 }
 
 const sentences = text => {

@@ -31,10 +31,23 @@ export class Tokenizer {
 
   // Tokens of a text, without <s> and </s>.
   encode(text) {
+    return this.read(text).tokens
+  }
+
+  // Its tokens, and of each which of the text's words it is a piece of: `places`, but for unknown words too.
+  read(text) {
     const normal = this.normalize(text)
-    if (!normal) return []
     const cut = { BPE: part => this.#merge(part), Unigram: part => this.#likeliest(part), WordLevel: part => [this.ids.get(part) ?? UNK] }
-    return (SPACE + normal.replaceAll(' ', SPACE)).split(PARTS).flatMap(cut[this.model.type])
+    const tokens = [], words = []
+    let word = -1
+    for (const part of normal ? (SPACE + normal.replaceAll(' ', SPACE)).split(PARTS) : []) {
+      if (part.startsWith(SPACE)) word++
+      for (const token of cut[this.model.type](part)) {
+        tokens.push(token)
+        words.push(word)
+      }
+    }
+    return { tokens, words }
   }
 
   // One line; <unk> is written out, other special tokens leave nothing.

@@ -10,7 +10,9 @@ const worker = new Worker(new URL('../engine/worker.js', import.meta.url), { typ
 const waiting = new Map()
 let count = 0
 
-worker.onmessage = ({ data: { id, answer, error } }) => {
+worker.onmessage = ({ data: { id, answer, error, loaded } }) => {
+  // Kept for the next visit when this one has all it needs; only from https and this machine does a browser keep pages.
+  if (loaded) return navigator.serviceWorker?.register(new URL('../keep.js', import.meta.url), { updateViaCache: 'none' })
   waiting.get(id)?.(answer, error)
   waiting.delete(id)
 }

@@ -10,7 +10,7 @@ export class Translator {
   // ort: ONNX Runtime; read(name): a file of the model, as a Response; site: site.json
   static async load(ort, read, site) {
     const json = async name => (await read(name)).json()
-    const graph = async name => new Uint8Array(await (await read(`${name}.int8.onnx`)).arrayBuffer())
+    const graph = async name => new Uint8Array(await (await read(site.graphs[name])).arrayBuffer())
     const made = new Translator()
     const config = await json('config.json')
     made.decoding = config.decoding
@@ -60,12 +60,11 @@ export class Translator {
     const byText = new Map(found.toReversed().map(one => [this.target.decode(one.tokens), one]))
     return [...byText].sort(([, a], [, b]) => b.score - a.score).map(([text, one]) => {
       const places = this.target.places(one.tokens)
-      const sourcePlaces = this.source.places(piece.tokens.slice(0, -1))
       return {
         text,
-        words: 1 + Math.max(-1, ...sourcePlaces),
+        words: 1 + Math.max(-1, ...piece.words),
         confidences: this.#confidences(places, one.gains),
-        links: this.model.looks ? links(one.looks, sourcePlaces, places) : [],
+        links: this.model.looks ? links(one.looks, piece.words, places) : [],
       }
     })
   }

@@ -1,5 +1,5 @@
 // Translates beside the page, so that typing never waits for it. In: {id, text, alternatives}, or {stop: id}. Out: {id,
-// answer} or {id, error}.
+// answer} or {id, error}; {loaded: true} once.
 import * as ort from '../runtime/ort.wasm.bundle.min.mjs'
 import { Translator } from './translator.js'
 
@@ -14,7 +14,7 @@ const read = async path => {
 const loading = read('site.json').then(response => response.json())
   .then(site => Translator.load(ort, name => read(`model/${name}`), site))
 const stopped = new Set()
-let before = loading.catch(() => {})
+let before = loading.then(() => postMessage({ loaded: true }), () => {})
 
 onmessage = ({ data: { id, text, alternatives, stop } }) => {
   if (stop !== undefined) return stopped.add(stop)
