@@ -16,6 +16,7 @@ from seq2seq.charts import Chart, Spot, scatter_chart
 from seq2seq.evaluation.compare import SIGNIFICANT
 from seq2seq.evaluation.comparison_text import escape_latex
 from seq2seq.evaluation.metrics import METRICS
+from seq2seq.evaluation.search import SearchReport, print_search, search_to_plain
 
 Column = tuple[str, str]
 """A test set and a metric."""
@@ -77,12 +78,14 @@ class SweepReport:
     Attributes:
         failed: by run, why it has no result.
         text: the sweep's file.
+        search: its trials; the rows are then the recipe as it is, and the best of them.
     """
 
     name: str
     rows: list[RowResult]
     failed: dict[str, str]
     text: str
+    search: SearchReport | None = None
 
     @property
     def columns(self) -> list[Column]:
@@ -119,6 +122,8 @@ def verdicts(report: SweepReport) -> list[str]:
 
 def print_sweep(report: SweepReport, console: Console) -> None:
     """A table of sizes and times, one of scores for each test set, and each row beside the first in words."""
+    if report.search is not None:
+        print_search(report.search, console)
     table = _table("run", "weights", "minutes", "tokens/s")
     for row in report.rows:
         minutes, speed = f"{row.seconds / 60:.1f}", f"{row.tokens_per_second:,.0f}"
@@ -149,7 +154,8 @@ def sweep_to_plain(report: SweepReport) -> dict[str, Any]:
         | {"scores": [{"test_set": name, **asdict(cell)} for (name, _), cell in row.cells.items()]}
         for row in report.rows
     ]
-    return {"name": report.name, "rows": rows, "failed": report.failed, "verdicts": verdicts(report)}
+    plain = {"name": report.name, "rows": rows, "failed": report.failed, "verdicts": verdicts(report)}
+    return plain if report.search is None else plain | {"search": search_to_plain(report.search)}
 
 
 def sweep_to_csv(report: SweepReport) -> str:

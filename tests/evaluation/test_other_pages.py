@@ -13,6 +13,7 @@ import pytest
 from seq2seq.evaluation.compare import compare
 from seq2seq.evaluation.metrics import METRICS, Score
 from seq2seq.evaluation.page import compare_to_html, runs_to_html, seeds_to_html, sweep_to_html
+from seq2seq.evaluation.search import Axis, SearchReport, TrialResult
 from seq2seq.evaluation.seeds import SeedsReport, SeedsScore, change_over_seeds, summarize
 from seq2seq.evaluation.significance import SystemResult
 from seq2seq.evaluation.sweep import Cell, RowResult, SweepReport
@@ -37,7 +38,13 @@ def a_sweep() -> str:
                   {(name, metric): cell(metric, i) for name in SETS for metric in METRICS})
         for i, label in enumerate(labels)
     ]  # fmt: skip
-    return sweep_to_html(SweepReport("demo" * 12, rows, {"cell=lstm seed 3": f"no space ({'x' * 120})"}, RECIPE))
+    trials = [
+        TrialResult(i, f"trial-{i:03} {labels[i % 5]}", {"rate": 10.0 ** (i % 4), "size": 64 + i % 7}, 30.0 + i, 1e5)
+        for i in range(1, 40)
+    ]
+    axes, refused = [Axis("rate", "learning_rate", True), Axis("size", "hidden_size", False)], {labels[4]: "x" * 120}
+    search = SearchReport("bleu", 29.0, trials, refused, axes)
+    return sweep_to_html(SweepReport("demo" * 12, rows, {"cell=lstm seed 3": "no space " * 30}, RECIPE, search))
 
 
 def scores(name: str) -> list[SeedsScore]:

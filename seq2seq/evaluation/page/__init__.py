@@ -17,6 +17,7 @@ from seq2seq.evaluation.audit import audit_tables, dropped_pairs
 from seq2seq.evaluation.compare import Comparison, verdict
 from seq2seq.evaluation.metrics import METRICS, sentence_chrf
 from seq2seq.evaluation.report import RunReport, TestSetReport, buckets_by_length, writable
+from seq2seq.evaluation.search import search_charts
 from seq2seq.evaluation.seeds import SeedsReport, validation_chart
 from seq2seq.evaluation.sentences import choose_sentences
 from seq2seq.evaluation.sweep import SweepReport, sweep_charts, verdicts
@@ -74,7 +75,9 @@ def runs_to_html(folder: str, sort: str, lines: Sequence[Mapping[str, Any]], pag
 
 def sweep_to_html(report: SweepReport) -> str:
     """A sweep's comparison as one page."""
-    return render("sweep.html.j2", report=report, charts=sweep_charts(report), verdicts=verdicts(report))
+    found = [] if report.search is None else search_charts(report.search)
+    charts = sweep_charts(report)
+    return render("sweep.html.j2", report=report, charts=charts, verdicts=verdicts(report), search_charts=found)
 
 
 def render(template: str, **content: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,9 @@ def read_sweep(path: Path, settings: Sequence[str], more: dict[str, Any]) -> Swe
     """A sweep from a file of its own, a sweep's folder, or a recipe; and words of the command line.
 
     Args:
-        settings: `KEY=VALUE,VALUE,...`; a key of the file's grid takes these values instead.
-        more: other keys, which replace those of the file.
+        settings: `KEY=VALUE,VALUE,...` or, in a search, `KEY={low: NUMBER, high: NUMBER}`; these replace what the
+            file has for that key.
+        more: other keys, which replace those of the file; of `search`, the keys that it holds.
 
     Raises:
         UserError: it cannot be read or does not fit the schema.
@@ -53,16 +54,35 @@ def read_sweep(path: Path, settings: Sequence[str], more: dict[str, Any]) -> Swe
     elif isinstance(source.data["recipe"], str):
         source.data["recipe"] = str(path.absolute().parent / source.data["recipe"])
         source.data.setdefault("name", path.stem)
-    grid = source.data.setdefault("grid", {})
-    for text in settings:
-        key, equals, values = text.partition("=")
-        if not equals or not key:
-            raise UserError(f"{shown_text(text)}: a sweep's settings have the form key.path=value,value,...")
-        if isinstance(grid, dict):
-            grid[key] = [source.read(value, ("grid", key)) for value in split_values(values)]
+    before = source.data.get("search")
     source.data |= more
+    if isinstance(before, dict) and isinstance(trials := more.get("search"), dict):
+        source.data["search"] = before | trials
+    for text in settings:
+        _take(source, text)
     config = checked(SweepConfig, source)
     return config.model_copy(update={"output_dir": config.output_dir or f"sweeps/{config.name}"})
+
+
+def _take(source: Source, text: str) -> None:
+    """A word of the command line."""
+    key, equals, values = text.partition("=")
+    if not equals or not key:
+        raise UserError(f"{shown_text(text)}: a sweep's settings have the form key.path=value,value,...")
+    search = source.data.get("search")
+    ranges = search.setdefault("ranges", {}) if isinstance(search, dict) else None
+    grid = source.data.setdefault("grid", {})
+    for of in (grid, ranges):
+        if isinstance(of, dict):
+            of.pop(key, None)
+    read = [source.read(part, ("grid", key)) for part in split_values(values)]
+    if not (isinstance(read[0], dict) and {"low", "high"} & read[0].keys()):
+        if isinstance(grid, dict):
+            grid[key] = read
+    elif search is None:
+        raise UserError(f"{shown_text(text)}: a range is for a search; add --trials N, or list the values")
+    elif isinstance(ranges, dict):
+        ranges[key] = source.read(values, ("search", "ranges", key))
 
 
 def split_values(text: str) -> list[str]:
@@ -92,18 +112,17 @@ def rows_of(config: SweepConfig) -> list[Row]:
     """
     rows: list[Row] = []
     faults: dict[str, list[str]] = {}
-    names = _short([key for key, values in config.grid.items() if len(values) > 1])
+    names = short_names([key for key, values in config.grid.items() if len(values) > 1])
     for values in itertools.product(*config.grid.values()):
         point = dict(zip(config.grid, values, strict=True))
-        label = " ".join(f"{names[key]}={_text(value)}" for key, value in point.items() if key in names)
-        settings = [f"{key}={_yaml(value)}" for joined, value in point.items() for key in joined.split("+")]
+        label = label_of(point, names)
         try:
-            recipe = load_recipe(config.recipe, settings)
+            recipe = load_recipe(config.recipe, settings_of(point))
         except UserError as error:
             for line in str(error).split("\n"):
                 faults.setdefault(line, []).append(label)
             continue
-        rows.append(Row(label or recipe.name, _placed(recipe, label, config, rows)))
+        rows.append(Row(label or recipe.name, placed(recipe, _folder(label, rows), config)))
     if faults:
         lines = [f"{fault} ({_which(labels)})" for fault, labels in faults.items()]
         lines = [*lines[:MOST_FAULTS], *([f"and {len(lines) - MOST_FAULTS} more"] if lines[MOST_FAULTS:] else [])]
@@ -116,19 +135,40 @@ def write_sweep(config: SweepConfig, folder: Path) -> str:
     return write_yaml(config.model_dump() | {"recipe": str(Path(config.recipe).absolute()), "output_dir": str(folder)})
 
 
-def _placed(recipe: Recipe, label: str, config: SweepConfig, before: Sequence[Row]) -> Recipe:
-    """The recipe with the sweep's seeds, in a folder of its own."""
-    folder = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.")[:60] or "run"
-    taken = {Path(row.recipe.output_dir).name for row in before}
-    unique = next(name for i in itertools.count(1) if (name := folder if i == 1 else f"{folder}-{i}") not in taken)
-    update: dict[str, Any] = {"name": unique, "output_dir": str(Path(config.output_dir) / unique)}
+def label_of(point: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """What sets a row apart, by the short names of its keys; others are left out."""
+    return " ".join(f"{names[key]}={_text(value)}" for key, value in point.items() if key in names)
+
+
+def settings_of(point: Mapping[str, Any]) -> list[str]:
+    """As of a command line."""
+    return [f"{key}={_yaml(value)}" for joined, value in point.items() for key in joined.split("+")]
+
+
+def placed(recipe: Recipe, folder: str, config: SweepConfig) -> Recipe:
+    """The recipe with the sweep's seeds, in a folder of its own below the sweep's."""
+    update: dict[str, Any] = {"name": folder, "output_dir": str(Path(config.output_dir) / folder)}
     seeds = config.seed_list
     if seeds is not None:
         update |= {"seed": seeds[0], "seeds": None} if len(seeds) == 1 else {"seed": 1, "seeds": seeds}
     return recipe.model_copy(update=update)
 
 
-def _short(keys: Sequence[str]) -> dict[str, str]:
+def check_folder(folder: Path) -> None:
+    """Raises UserError where a folder holds something else than a sweep."""
+    others = [path for path in folder.glob("*") if not path.name.startswith(".")] if folder.exists() else []
+    if others and not (folder / FILE).exists():
+        raise UserError(f"{folder} exists and is not a sweep's folder; name another with --output")
+
+
+def _folder(label: str, before: Sequence[Row]) -> str:
+    """A name for a row's folder that no other has."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.")[:60] or "run"
+    taken = {Path(row.recipe.output_dir).name for row in before}
+    return next(one for i in itertools.count(1) if (one := name if i == 1 else f"{name}-{i}") not in taken)
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
     """By key, as many of its last words as tell it from the others."""
     lasts = {key: key.split("+")[-1].split(".") for key in keys}
     found = {}
