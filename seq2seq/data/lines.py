@@ -26,6 +26,18 @@ MAX_TEXT = 10_000
 """Characters of one side of a pair: the time of learning subwords and the memory of attention grow with its square."""
 MAX_RATIO, FREE_BYTES = 100, 1 << 24
 """A compressed file may unpack to this many times its size, and to `FREE_BYTES` whatever its size."""
+PACKED = (".gz", ".bz2", ".xz")
+_PACKED_BEGINNINGS = (
+    b"\x1f\x8b",
+    b"BZh",
+    b"\xfd7zXZ",
+    b"PK",
+    b"\x28\xb5\x2f\xfd",
+    b"\x04\x22\x4d\x18",
+    b"7z\xbc",
+    b"Rar!",
+)
+"""Of gzip, bzip2, xz, zip, zstd, lz4, 7-Zip and RAR."""
 MAX_FAULTS = 20
 """Bad lines that are told of at once."""
 
@@ -92,7 +104,7 @@ def text_lines(path: Path, faults: Faults, key: str = "", pipe: bool = False) ->
     """
     try:
         with open_file(path, key, pipe) as file:
-            left, number = _most_bytes(path), 0
+            left, number = most_bytes(path), 0
             while raw := file.readline(MAX_LINE + 2):
                 number += 1
                 left -= len(raw)
@@ -102,8 +114,7 @@ def text_lines(path: Path, faults: Faults, key: str = "", pipe: bool = False) ->
                     what = f"this line has more than {MAX_LINE:,} bytes, which is no sentence"
                     fail(key, f"{path}:{number}", f"{what}; split or remove it")
                 if left < 0:
-                    what = f"unpacks to more than {MAX_RATIO} times its size, which no text does"
-                    fail(key, str(path), f"{what}; if it is right, unpack it and name the unpacked file")
+                    _fail_unpacking(key, path)
                 try:
                     text = line.decode()
                 except UnicodeDecodeError as error:
@@ -114,6 +125,30 @@ def text_lines(path: Path, faults: Faults, key: str = "", pipe: bool = False) ->
                 yield text
     except (OSError, EOFError, zlib.error, lzma.LZMAError, MemoryError) as error:
         unreadable(path, key, error)
+
+
+def check_unpacked(path: Path, key: str) -> None:
+    """Refuse a compressed file that no text is in, before a library, which goes by its first bytes, reads it whole.
+
+    Raises:
+        UserError: it cannot be read, or unpacks to more than any text does; it is packed in another way than its name
+            says, or in one that is not known here.
+    """
+    try:
+        with open(path, "rb") as raw:
+            packed = raw.read(6).startswith(_PACKED_BEGINNINGS)
+        if path.suffix not in PACKED:
+            if packed:
+                fail(key, str(path), f"packed, and not called {', '.join(PACKED)}; unpack it, or pack it so")
+            return
+        with open_file(path, key) as file:
+            left = most_bytes(path)
+            while left >= 0 and (read := len(file.read(1 << 20))):
+                left -= read
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        unreadable(path, key, error)
+    if left < 0:
+        _fail_unpacking(key, path)
 
 
 def open_file(path: Path, key: str = "", pipe: bool = False) -> IO[bytes]:
@@ -182,7 +217,16 @@ def unreadable(path: Path, key: str, error: BaseException) -> NoReturn:
     fail(key, str(path), f"damaged or unreadable: {error or 'no memory is left'}; fetch or pack it again")
 
 
-def _most_bytes(path: Path) -> float:
+def most_bytes(path: Path) -> float:
     """That the file may unpack to."""
-    packed = path.suffix in (".gz", ".bz2", ".xz")
-    return max(FREE_BYTES, MAX_RATIO * os.stat(path).st_size) if packed else float("inf")
+    return most_unpacked(os.stat(path).st_size) if path.suffix in PACKED else float("inf")
+
+
+def most_unpacked(size: int) -> int:
+    """Bytes that so many packed ones may stand for."""
+    return max(FREE_BYTES, MAX_RATIO * size)
+
+
+def _fail_unpacking(key: str, path: Path) -> NoReturn:
+    what = f"unpacks to more than {MAX_RATIO} times its size, which no text does"
+    fail(key, str(path), f"{what}; if it is right, unpack it and name the unpacked file")

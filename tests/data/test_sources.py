@@ -15,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from seq2seq.data import lines
+from seq2seq.data.lines import MAX_RATIO
 from seq2seq.data.sources import DataSource, Role, make_source
 from seq2seq.errors import UserError
 from seq2seq.recipe import AnySource
@@ -214,6 +216,42 @@ def test_hub_folders(tmp_path: Path) -> None:
     before = marks(hub=files)
     (files / "train.jsonl").write_text('{"en": "x", "de": "z"}\n')
     assert marks(hub=files) != before
+
+
+def test_rows_of_hub_folders_that_are_no_sentences(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    odd = {"en": ["x" * 1_000_000, "one"], "de": ["eins"] * 2, "list": [[1] * 300_000] * 2, "blob": [b"ab"] * 2}
+    odd["none"] = [None] * 2
+    datasets.Dataset.from_dict(odd).save_to_disk(str(tmp_path / "odd"))
+    told = message(hub=tmp_path / "odd")
+    assert "train, row 0: en has more than 100,000 characters" in told and "row 1" not in told and len(told) < 300
+    for name, shown in (("list", "[1, 1, 1"), ("blob", "b'ab'")):
+        told = message(hub=tmp_path / "odd", src_field=name)
+        assert f"row 1: {name} is " in told and shown in told and "not a text" in told and len(told) < 600
+    assert "no field none; set src_field to one of the fields here" in message(hub=tmp_path / "odd", src_field="none")
+
+
+def test_rows_of_hub_folders_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small file of many rows, and one of a long line."""
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(lines, "FREE_BYTES", 1 << 18)
+    (tmp_path / "rows").mkdir()
+    same = datasets.Dataset.from_dict({"en": ["a"] * 100_000, "de": ["b"] * 100_000})
+    same.to_parquet(str(tmp_path / "rows" / "train.parquet"))
+    assert (tmp_path / "rows" / "train.parquet").stat().st_size * MAX_RATIO < 400_000
+    assert "its text is more than 100 times the size of its files" in message(hub=tmp_path / "rows")
+    same.save_to_disk(str(tmp_path / "saved"))
+    assert len(read(hub=tmp_path / "saved")) == 100_000
+    (tmp_path / "line").mkdir()
+    line = json.dumps({"en": "a" * 3_000_000, "de": "b"})
+    (tmp_path / "line" / "train.jsonl.gz").write_bytes(gzip.compress(line.encode()))
+    assert "train.jsonl.gz: unpacks to more than 100 times its size" in message(hub=tmp_path / "line")
+    (tmp_path / "line" / "train.jsonl.gz").write_bytes(gzip.compress(b'{"en": "a", "de": "b"}')[:-9])
+    assert "train.jsonl.gz: damaged" in message(hub=tmp_path / "line")
+    (tmp_path / "line" / "train.jsonl.gz").rename(tmp_path / "line" / "train.jsonl")
+    assert "train.jsonl: packed, and not called .gz, .bz2, .xz; unpack it" in message(hub=tmp_path / "line")
+    (tmp_path / "line" / "train.jsonl").write_text('{"en": "a", "de": "b"}')
+    assert read(hub=tmp_path / "line") == [("a", "b")]
 
 
 def test_hub_without_network_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from seq2seq.data.lines import Faults, fail, unreadable
+from seq2seq.data.lines import MAX_RATIO, Faults, check_unpacked, fail, most_unpacked, unreadable
 from seq2seq.data.sources.base import BadRecord, DataSource, Pairs, Role, field
 from seq2seq.errors import UserError
 from seq2seq.recipe.sources import HubSourceConfig
@@ -52,6 +52,7 @@ class Source(DataSource[HubSourceConfig]):
         faults, config = Faults(self.key), self.config
         src = [config.src_field] if config.src_field else [self.src, f"translation.{self.src}"]
         tgt = [config.tgt_field] if config.tgt_field else [self.tgt, f"translation.{self.tgt}"]
+        left = self._most_text()
         try:
             for number, record in enumerate(self._rows(src, tgt)):
                 try:
@@ -59,6 +60,10 @@ class Source(DataSource[HubSourceConfig]):
                 except BadRecord as error:
                     faults.add(f"{config.hub}, {self.split}, row {number}", *error.args)
                 else:
+                    left -= len(pair[0]) + len(pair[1]) + 2  # as lines of two files
+                    if left < 0:
+                        what = f"its text is more than {MAX_RATIO} times the size of its files, which no text is"
+                        fail(self.key, config.hub, f"{what}; if it is right, save it with `save_to_disk`")
                     yield pair
             faults.raise_if_any()
         except UserError:
@@ -67,6 +72,16 @@ class Source(DataSource[HubSourceConfig]):
             what = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
             fix = "check hub, config, split and revision (a folder's path counts from the recipe), and the network"
             fail(self.key, config.hub, f"{what[:300].rstrip('.')}; {fix}")
+
+    def _most_text(self) -> float:
+        """Characters that a folder's rows may hold: columns of equal values, thousands of millions of them, take no
+        room in a file. Its compressed files are unpacked once, since the library would hold a line of any length."""
+        files = list(self.files().values())
+        if not files:
+            return float("inf")
+        for path in files:
+            check_unpacked(path, self.key)
+        return most_unpacked(sum(path.stat().st_size for path in files))
 
     def _rows(self, *sides: list[str]) -> Any:
         """All rows, with the columns that are needed: the others may be pictures, slow to decode."""
