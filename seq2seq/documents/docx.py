@@ -1,8 +1,8 @@
-"""Word's documents (.docx): paragraphs of the text, its tables, headers, footers and notes are translated.
+"""Word's documents (.docx): paragraphs of the text, its tables, text boxes, headers, footers and notes are translated.
 
 ECMA-376: a paragraph `w:p` holds runs `w:r`, each with a format `w:rPr` and texts `w:t`. A paragraph's format is that
-of most of its text; other formats, links and revisions are inline tags, which go where their words go. Fields, pictures
-and what they hold stay as they are, as do all other parts of the file.
+of most of its text; other formats, links and revisions are inline tags, which go where their words go. Fields and
+pictures stay as they are, as do all other parts of the file.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ _DROPPED = frozenset(("w:proofErr", "w:lastRenderedPageBreak"))
 _OF_LANGUAGE = re.compile(r"<w:(?:lang|noProof)\b[^<>]*/>")
 _FIELD = re.compile(r"<w:fldChar\b[^<>]*w:fldCharType=\"(begin|end)\"")
 _MARK = re.compile(r"\x02(\d+)\x03")
+_BOX_TAG = re.compile(r"<(/?)w:txbxContent\b[^<>]*?(/?)>")
+_BOX = re.compile(r"\x04(\d+)\x05")
 _XML = Syntax(html.unescape, functools.partial(html.escape, quote=False))
 
 
@@ -67,7 +69,9 @@ class Docx:
             raise UserError(f"no document of Word's (.docx): {str(error)[:100]}; save it as one") from None
         if "word/document.xml" not in parts:
             raise UserError("no document of Word's (.docx): it has no word/document.xml; save it as one")
-        self._documents = {name: Document(_parts(text, aligned)) for name, text in parts.items()}
+        if bad := next((name for name, text in parts.items() if re.search(r"[\x02-\x05]", text)), None):
+            raise UserError(f"no document of Word's (.docx): {bad} is no XML; save it as one")
+        self._documents = {name: _Part(text, aligned) for name, text in parts.items()}
 
     @property
     def texts(self) -> list[str]:
@@ -85,6 +89,43 @@ class Docx:
             for info, data in self._members:
                 archive.writestr(info, texts[info.filename].encode() if info.filename in texts else data)
         return made.getvalue()
+
+
+class _Part:
+    """XML whose text boxes, which stand within paragraphs, are documents of their own.
+
+    In place of the n-th box stands \\x04, n, \\x05: in a tag of a paragraph's, which stays as it is.
+    """
+
+    def __init__(self, source: str, aligned: bool) -> None:
+        self._documents = [Document(_parts(text, aligned)) for text in _apart(source)]
+
+    @property
+    def texts(self) -> list[str]:
+        return [text for document in self._documents for text in document.texts]
+
+    def render(self, found: Sequence[Translation]) -> str:
+        each, rendered = iter(found), list[str]()
+        for document in self._documents:
+            text = document.render(list(itertools.islice(each, len(document.texts))))
+            rendered.append(_BOX.sub(lambda box: rendered[int(box[1])], text))
+        return rendered[-1]
+
+
+def _apart(source: str) -> list[str]:
+    """The text boxes, those within others before them; and last the source without them."""
+    found, opened, place = list[str](), [list[str]()], 0
+    for tag in _BOX_TAG.finditer(source):
+        closes, empty = map(bool, tag.groups())
+        if closes and len(opened) > 1:
+            found.append("".join([*opened.pop(), source[place : tag.end()]]))
+            opened[-1].append(f"\x04{len(found) - 1}\x05")
+            place = tag.end()
+        elif not closes and not empty:
+            opened[-1].append(source[place : tag.start()])
+            opened.append([])
+            place = tag.start()
+    return [*found, "".join([*itertools.chain(*opened), source[place:]])]
 
 
 def _parts(source: str, aligned: bool) -> Iterator[str | Translatable]:

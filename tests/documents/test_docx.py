@@ -5,6 +5,7 @@ import zipfile
 
 import docx
 import pytest
+from docx.oxml import parse_xml
 
 from seq2seq.decoding.translation import Translation
 from seq2seq.documents.docx import Docx
@@ -27,6 +28,11 @@ def made() -> bytes:
     table.cell(0, 0).text, table.cell(0, 1).text = "cell one", "42"
     document.sections[0].header.paragraphs[0].text = "a header here"
     document.add_paragraph("  ")
+    with_box = document.add_paragraph("beside a box")
+    content = (
+        f'<w:r xmlns:w="{W}"><w:pict><w:txbxContent><w:p>{R("text in a box")}</w:p></w:txbxContent></w:pict></w:r>'
+    )
+    with_box._p.append(parse_xml(content))
     stream = io.BytesIO()
     document.save(stream)
     return stream.getvalue()
@@ -57,18 +63,20 @@ def paragraph(source: bytes) -> str:
 def test_texts_are_translated_in_their_formats() -> None:
     source = made()
     assert Docx(source, True).texts == [
-        "The big title", "A paragraph with bold words and & more, italic", "after a tab", "after a break.", "cell one",
-        "a header here",
+        "text in a box", "The big title", "A paragraph with bold words and & more, italic", "after a tab",
+        "after a break.", "cell one", "beside a box", "a header here",
     ]  # fmt: skip
     result = docx.Document(io.BytesIO(translated(source)))
-    title, body, blank = result.paragraphs
+    title, body, blank, beside = result.paragraphs
     assert (title.style.name, title.text) == ("Heading 1", "TITLE BIG THE")
     assert body.text == "ITALIC MORE, & AND WORDS BOLD WITH PARAGRAPH A\tTAB A AFTER\nBREAK. A AFTER"
     assert [run.text for run in body.runs if run.bold] == ["WORDS BOLD"]
     assert [run.text for run in body.runs if run.italic] == ["ITALIC"]
     assert [cell.text for cell in result.tables[0].row_cells(0)] == ["ONE CELL", "42"]
     assert result.sections[0].header.paragraphs[0].text == "HERE HEADER A"
-    assert blank.text == "  "
+    assert blank.text == "  " and beside.text == "BOX A BESIDE"
+    (inside,) = beside._p.iter(f"{{{W}}}txbxContent")
+    assert [text.text for text in inside.iter(f"{{{W}}}t")] == ["BOX A IN TEXT"]
 
 
 @pytest.mark.parametrize("aligned", [True, False])
@@ -91,6 +99,16 @@ def test_identity_in_identity_out(aligned: bool) -> None:
 R = "<w:r><w:t>{}</w:t></w:r>".format
 
 
+def box(inner: str) -> str:
+    """A text box of one paragraph as Word writes it: once more for readers that do not know it."""
+    content = f"<w:txbxContent><w:p>{inner}</w:p></w:txbxContent>"
+    return (
+        f'<w:r><mc:AlternateContent><mc:Choice Requires="wps"><w:drawing><wps:txbx>{content}</wps:txbx></w:drawing>'
+        f"</mc:Choice><mc:Fallback><w:pict><v:textbox>{content}</v:textbox></w:pict></mc:Fallback>"
+        "</mc:AlternateContent></w:r>"
+    )
+
+
 @pytest.mark.parametrize(
     ("inner", "expected"),
     [
@@ -110,6 +128,11 @@ R = "<w:r><w:t>{}</w:t></w:r>".format
         (R("12 ") + "<w:r><w:drawing/></w:r>", R("12 ") + "<w:r><w:drawing/></w:r>"),
         ("<w:del>" + R("old") + "</w:del><w:ins>" + R("new one") + "</w:ins>",
          "<w:del>" + R("old") + "</w:del><w:ins>" + R("ONE NEW") + "</w:ins>"),
+        (R("one ") + box(R("in a box") + box(R("in a box")) + "</w:p><w:p/><w:p>" + R("42")) + R("two"),
+         box(R("BOX A IN") + box(R("BOX A IN")) + "</w:p><w:p/><w:p>" + R("42")) + R("TWO ONE")),
+        (box(R("alone")), box(R("ALONE"))),
+        ("<w:r><w:drawing><w:txbxContent/></w:drawing></w:r>" + R("one two"),
+         "<w:r><w:drawing><w:txbxContent/></w:drawing></w:r>" + R("TWO ONE")),
         ("", ""),
     ],
 )  # fmt: skip
@@ -121,6 +144,8 @@ def test_what_else_a_paragraph_holds(inner: str, expected: str) -> None:
 def test_what_is_no_such_document_is_refused(bad: bytes) -> None:
     with pytest.raises(UserError, match=r"no document of Word's \(\.docx\)"):
         Docx(bad, True)
+    with pytest.raises(UserError, match=r"word/document.xml is no XML"):
+        Docx(of_paragraph(R("a \x0277\x03")), True)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr("other", bad)
