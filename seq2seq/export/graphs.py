@@ -22,6 +22,8 @@ from seq2seq.nn.packing import undo_weight_dropout
 from seq2seq.nn.seq2seq import Seq2Seq
 
 NEVER_WRITTEN = [PAD, BOS, UNK]
+BLOCK, MIN_BLOCKS = 64, 32
+"""The largest logits are looked for among blocks of so many, where there are enough of them."""
 
 
 def exportable(model: Seq2Seq) -> Seq2Seq:
@@ -100,7 +102,7 @@ class StepGraph(nn.Module):
     ) -> tuple[Tensor, ...]:
         output, rest = _advance(self.model, tokens, source, state)
         logits = self.model.logits(output)
-        best, words = torch.topk(logits, count + len(NEVER_WRITTEN), -1)
+        best, words = largest(logits, count + len(NEVER_WRITTEN))
         never = torch.stack([words == token for token in NEVER_WRITTEN]).any(0)
         best, places = torch.topk(best.masked_fill(never, -torch.inf), count, -1)
         return logits, _log_sum_exp(logits), best, words.gather(-1, places), *rest
@@ -144,6 +146,23 @@ def _advance(
     _, carried = named_parts(memory, following)
     look = [] if following.attention is None else [following.attention.clone()]
     return output, [*carried.values(), *look]
+
+
+def largest(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k largest of each hypothesis, and where they stand: they lie in the k blocks of the largest maxima."""
+    width, rows = logits.shape[-1], logits.flatten(0, 1)
+    blocks = width // BLOCK
+    if blocks < MIN_BLOCKS:
+        return tuple(torch.topk(logits, k, -1))  # type: ignore[return-value]
+    whole = blocks * BLOCK
+    body = rows[:, :whole].unflatten(-1, (blocks, BLOCK))
+    chosen = body.amax(-1).topk(torch.sym_min(k, blocks), -1).indices
+    first = torch.arange(rows.shape[0]).unsqueeze(-1) * blocks
+    inside = body.flatten(0, 1).index_select(0, (chosen + first).flatten()).reshape(rows.shape[0], -1)
+    starts = torch.nn.functional.pad(chosen * BLOCK, (0, 1), value=whole)
+    best, places = torch.cat([inside, rows[:, whole:]], -1).topk(k, -1)
+    words = starts.gather(-1, places // BLOCK) + places % BLOCK
+    return best.unflatten(0, logits.shape[:2]), words.unflatten(0, logits.shape[:2])
 
 
 def _log_sum_exp(logits: Tensor) -> Tensor:

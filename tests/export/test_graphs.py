@@ -12,6 +12,7 @@ import torch
 
 from seq2seq.data.tokenization import BOS, PAD
 from seq2seq.decoding.model_scorer import ModelScorer
+from seq2seq.export.graphs import BLOCK, largest
 from seq2seq.nn.cells.base import ACTIVATIONS
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.recipe import ModelConfig
@@ -115,6 +116,29 @@ def test_every_activation_is_exported(tmp_path: Path) -> None:
     (found,) = onnxruntime.InferenceSession(path).run(None, {"x": x.numpy()})
     for name, ours, theirs in zip(ACTIVATIONS, EveryActivation()(x), found, strict=True):
         np.testing.assert_allclose(theirs, ours.numpy(), atol=1e-5, rtol=1e-5, err_msg=name)
+
+
+class Largest(torch.nn.Module):
+    def forward(self, logits: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return largest(logits, count)
+
+
+@pytest.mark.parametrize("vocab", [40, 33 * BLOCK, 40 * BLOCK + 7])
+def test_the_largest_of_many_blocks_are_the_largest(vocab: int, tmp_path: Path) -> None:
+    import onnxruntime  # noqa: PLC0415 - an extra
+
+    generator, path, some = torch.Generator().manual_seed(1), tmp_path / "largest.onnx", torch.export.Dim.DYNAMIC
+    logits = torch.randn(3, 4, vocab, generator=generator)
+    program = torch.export.export(Largest(), (logits, 5), dynamic_shapes=({0: some, 1: some}, some), strict=False)
+    exported = torch.onnx.export(program, input_names=["logits", "count"], verbose=False)
+    assert exported is not None
+    exported.save(path)
+    session = onnxruntime.InferenceSession(path)
+    for shape, count in ((2, 5), 6), ((1, 1), 1), ((4, 3), vocab // BLOCK + 3), ((2, 2), vocab):
+        logits = torch.randn(*shape, vocab, generator=generator)
+        best, words = session.run(None, {"logits": logits.numpy(), "count": np.array(count)})
+        np.testing.assert_array_equal(best, logits.topk(count, -1).values.numpy())
+        np.testing.assert_array_equal(logits.gather(-1, torch.from_numpy(words)).numpy(), best)
 
 
 def compare(model: Seq2Seq, folder: Path) -> None:
