@@ -264,24 +264,29 @@ def evaluate(
     language: str = "en",
     metrics: Sequence[str] = DEFAULT_METRICS,
     bootstrap: int = 1000,
+    sources: Sequence[str] | None = None,
+    comet: str | Path | None = None,
 ) -> dict[str, Score]:
     """Score translations with sacreBLEU, as `seq2seq evaluate --hyp FILE --ref FILE` does.
 
     Args:
         hypotheses, references: equally many texts, detokenised.
         language: the target's, for sacreBLEU's tokenizer.
-        metrics: bleu, chrf, ter.
+        metrics: bleu, chrf, chrf++, ter, spbleu, spbleu101, comet.
         bootstrap: resamplings behind the 95 % intervals; 0: no intervals.
+        sources: as many texts, which comet reads.
+        comet: the folder of its model.
 
     Returns:
         by metric, the score with its interval and signature.
 
     Raises:
-        UserError: the counts differ, there is nothing to score, a metric is unknown.
+        UserError: the counts differ, there is nothing to score, a metric is unknown or cannot be computed here.
     """
-    found = evaluation.score(
-        _texts(hypotheses, "hypotheses"), _texts(references, "references"), metrics, language, bootstrap
-    )
+    ours, theirs = _texts(hypotheses, "hypotheses"), _texts(references, "references")
+    read = None if sources is None else _texts(sources, "sources")
+    folder = None if comet is None else Path(comet)
+    found = evaluation.score(ours, theirs, metrics, language, bootstrap, sources=read, comet=folder)
     return {score.metric: score for score in found}
 
 

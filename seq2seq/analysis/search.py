@@ -22,7 +22,7 @@ from seq2seq.decoding.search import GRID, normalize
 from seq2seq.decoding.translation import Candidate
 from seq2seq.decoding.translator import Trained, Translator
 from seq2seq.errors import UserError
-from seq2seq.evaluation.metrics import legible, make_metric
+from seq2seq.evaluation.metrics import Given, legible, make_metric
 from seq2seq.evaluation.significance import paired_test
 from seq2seq.recipe import AnyPenalty, DecodingConfig
 
@@ -205,7 +205,7 @@ def _compared(
     texts: list[list[str]], references: Sequence[str], language: str
 ) -> tuple[list[tuple[float, ...]], list[dict[str, float | None]], int]:
     """BLEU and chrF of each setting, the p-values against the best BLEU's, and which that is."""
-    metrics = {name: make_metric(name, language) for name in METRICS}
+    metrics = {name: make_metric(name, Given(language)) for name in METRICS}
     lines, gold = [legible(of, language) for of in texts], [legible(references, language)]
     bleu = [float(metrics["bleu"].corpus_score(of, gold).score) for of in lines]
     best = max(range(len(bleu)), key=bleu.__getitem__)

@@ -28,9 +28,12 @@ def compare(
         list[str], typer.Argument(metavar="A B ...", help="Run folders; or with --ref, files of translations.")
     ],
     ref: Annotated[list[Path] | None, typer.Option(help="References of plain files; can be repeated.")] = None,
-    src: Annotated[Path | None, typer.Option(help="With --ref: the sources, for scores by length.")] = None,
+    src: Annotated[Path | None, typer.Option(help="With --ref: the sources, for scores by length and comet.")] = None,
     language: Annotated[str, typer.Option(help="With --ref: the target's, for sacreBLEU's tokenizer.")] = "en",
-    metric: Annotated[list[str] | None, typer.Option(help="bleu, chrf, chrf++, ter; can be repeated.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="bleu, chrf, chrf++, ter, spbleu, spbleu101, comet; can be repeated.")
+    ] = None,
+    comet: Annotated[Path | None, typer.Option(help="With --metric comet: its model's folder.")] = None,
     test: Annotated[str, typer.Option(help="bs: paired bootstrap; ar: approximate randomization.")] = "bs",
     samples: Annotated[int, typer.Option(min=0, help="Resamples or trials. 0: 1,000 (bs), 10,000 (ar).")] = 0,
     lowercase: Annotated[bool, typer.Option(help="Ignore case.")] = False,
@@ -49,11 +52,13 @@ def compare(
         raise UserError(f"--format {format}: must be one of {', '.join(FORMATS)}")
     if test not in ("bs", "ar"):
         raise UserError(f"--test {test}: must be bs (paired bootstrap) or ar (approximate randomization)")
+    if comet is not None and "comet" not in (metric or []):
+        raise UserError("--comet has no effect without --metric comet")
     sets, different = _files(systems, ref, src, language) if ref else _runs(systems)
     metrics = metric or DEFAULT_METRICS
     for doubt in doubts(sets[0].references[0], metrics, sets[0].tgt):
         print(f"warning: {doubt}", file=sys.stderr)
-    found = [compare_on(one, metrics, "bs" if test == "bs" else "ar", samples, lowercase) for one in sets]
+    found = [compare_on(one, metrics, "bs" if test == "bs" else "ar", samples, lowercase, comet) for one in sets]
     if html is not None:
         write_text(html, compare_to_html(found, different))
         print(f"page: {html}", file=sys.stderr)

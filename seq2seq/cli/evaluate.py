@@ -34,8 +34,13 @@ def evaluate(
     ref: Annotated[
         list[Path] | None, typer.Option(help="The reference translations, line by line; can be repeated.")
     ] = None,
+    src: Annotated[Path | None, typer.Option(help="With --hyp: the sources, which the metric comet reads.")] = None,
     language: Annotated[str, typer.Option(help="With --hyp: the target's, for sacreBLEU's tokenizer.")] = "en",
-    metric: Annotated[list[str] | None, typer.Option(help="With --hyp: bleu, chrf, chrf++, ter; repeatable.")] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="With --hyp: bleu, chrf, chrf++, ter, spbleu, spbleu101, comet; repeatable."),
+    ] = None,
+    comet: Annotated[Path | None, typer.Option(help="With --metric comet: its model's folder.")] = None,
     bootstrap: Annotated[int, typer.Option(min=0, help="With --hyp: resamplings for the intervals; 0: none.")] = 1000,
     lowercase: Annotated[bool, typer.Option(help="With --hyp: ignore case.")] = False,
     suite: Annotated[
@@ -58,7 +63,7 @@ def evaluate(
             raise UserError("evaluate: give a recipe, or --hyp and --ref, not both")
         without_effect(
             {"--language": language != "en", "--metric": bool(metric), "--bootstrap": bootstrap != 1000}
-            | {"--lowercase": lowercase},
+            | {"--lowercase": lowercase, "--src": src is not None, "--comet": comet is not None},
             "set data.tgt, evaluation.metrics or evaluation.bootstrap",
         )
         if suite is not None:
@@ -68,6 +73,8 @@ def evaluate(
         scored = run_until("evaluate", recipe, settings, False, device, threads, as_json)
         _fail_under(scored, fail_under or [])
         return
+    if comet is not None and "comet" not in (metric or []):
+        raise UserError("--comet has no effect without --metric comet")
     if suite is not None:
         raise UserError("--suite translates: give a recipe or run folder, too")
     if not hyp or not ref:
@@ -91,8 +98,10 @@ def evaluate(
     twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
     if twice is not None:
         raise UserError(f"--hyp {twice}: given twice; name each file once")
+    sources = None if src is None else list(read_lines(src, pipe=True))
+    options = bootstrap, lowercase, more, sources, comet
     scores = {
-        name: score(list(read_lines(path, pipe=True)), references, metrics, language, bootstrap, lowercase, more)
+        name: score(list(read_lines(path, pipe=True)), references, metrics, language, *options)
         for name, path in zip(names, hyp, strict=True)
     }
     if as_json:

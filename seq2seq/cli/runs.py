@@ -21,7 +21,7 @@ from seq2seq.cli.app import app, guarded
 @guarded
 def runs(
     folder: Annotated[Path, typer.Argument(help="The folder that holds the run folders.")] = Path("runs"),
-    sort: Annotated[str, typer.Option(help="The metric to sort by: bleu, chrf, chrf++, ter.")] = "bleu",
+    sort: Annotated[str, typer.Option(help="The metric to sort by: bleu, chrf, ter or another.")] = "bleu",
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
     html: Annotated[Path | None, typer.Option(help="Also write one HTML page here, which links the reports.")] = None,
 ) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seq2seq.errors import UserError
-from seq2seq.evaluation.metrics import METRICS, legible, length_groups, make_metric, score_group, sentence_chrf
+from seq2seq.evaluation.metrics import METRICS, Given, legible, length_groups, make_metric, score_group, sentence_chrf
 from seq2seq.evaluation.significance import SystemResult, TestKind, paired_test
 from seq2seq.languages import has_spaces
 
@@ -81,17 +82,26 @@ class Comparison:
 
 
 def compare(
-    test: TestSet, metrics: Sequence[str], kind: TestKind = "bs", samples: int = 0, lowercase: bool = False
+    test: TestSet,
+    metrics: Sequence[str],
+    kind: TestKind = "bs",
+    samples: int = 0,
+    lowercase: bool = False,
+    comet: Path | None = None,
 ) -> Comparison:
     """Test each system against the first with sacreBLEU's paired bootstrap or approximate randomization.
 
+    Args:
+        comet: the folder of its model.
+
     Raises:
-        UserError: fewer than two systems, a metric is unknown, or the counts of lines differ.
+        UserError: fewer than two systems, a metric is unknown or cannot be computed, or the counts of lines differ.
     """
     _check(test)
     systems = [(name, list(legible(lines, test.tgt))) for name, lines in test.systems]
     references = [list(legible(lines, test.tgt)) for lines in test.references]
-    made = {metric: make_metric(metric, test.tgt, lowercase) for metric in metrics}
+    given = Given(test.tgt, lowercase, test.sources, comet)
+    made = {metric: make_metric(metric, given) for metric in metrics}
     results = paired_test(systems, references, made, kind, samples)
     names = [name for name, _ in systems]
     return Comparison(test.name, names, len(references[0]), results, _buckets(test), _changed(test))

@@ -1,21 +1,26 @@
-"""Scores of translations: BLEU, chrF and TER, all computed by sacreBLEU on detokenised text.
+"""Scores of translations: BLEU, chrF and TER by sacreBLEU, on detokenised text; COMET where the user has a model.
 
 BLEU and chrF are cased; TER, by sacreBLEU's default, is not: its signature says so.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from sacrebleu.metrics.base import Metric
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
+from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
+from sacrebleu.utils import SACREBLEU_DIR
 
 from seq2seq.errors import UserError
+from seq2seq.evaluation.comet import comet as comet_metric
 from seq2seq.evaluation.significance import paired_test
 from seq2seq.languages import has_spaces, primary
 
@@ -32,21 +37,42 @@ class MetricInfo:
     """All that the toolkit knows of a metric; another one is a line of METRICS, and its name in the recipe's schema.
 
     Attributes:
-        make: sacreBLEU's object, from the target language and whether case is ignored.
-        highest: the end of its scale; all begin at 0.
+        make: sacreBLEU's object.
+        lowest, highest: the ends of its scale.
     """
 
     label: str
-    make: Callable[[str, bool], Metric]
+    make: Callable[[Given], Metric]
+    lowest: float = 0.0
     highest: float = 100.0
     lower_is_better: bool = False
 
 
+@dataclass(frozen=True)
+class Given:
+    """What metrics are made from, each as it needs.
+
+    Attributes:
+        language: of the target.
+        lowercase: ignore case.
+        sources: of the sentences that will be scored; None where they are not known.
+        comet: the folder of COMET's model.
+    """
+
+    language: str
+    lowercase: bool = False
+    sources: Sequence[str] | None = None
+    comet: Path | None = None
+
+
 METRICS = {
-    "bleu": MetricInfo("BLEU", lambda language, lowercase: _bleu(language, lowercase)),
-    "chrf": MetricInfo("chrF", lambda _, lowercase: CHRF(lowercase=lowercase)),
-    "chrf++": MetricInfo("chrF++", lambda _, lowercase: CHRF(word_order=2, lowercase=lowercase)),
-    "ter": MetricInfo("TER", lambda _, __: TER(), math.inf, lower_is_better=True),
+    "bleu": MetricInfo("BLEU", lambda given: _bleu(given.language, given.lowercase)),
+    "chrf": MetricInfo("chrF", lambda given: CHRF(lowercase=given.lowercase)),
+    "chrf++": MetricInfo("chrF++", lambda given: CHRF(word_order=2, lowercase=given.lowercase)),
+    "ter": MetricInfo("TER", lambda _: TER(), highest=math.inf, lower_is_better=True),
+    "spbleu": MetricInfo("spBLEU", lambda given: _spbleu("flores200", given.lowercase)),
+    "spbleu101": MetricInfo("spBLEU-101", lambda given: _spbleu("flores101", given.lowercase)),
+    "comet": MetricInfo("COMET", lambda given: comet_metric(given.comet, given.sources), -math.inf, math.inf),
 }
 DEFAULT_METRICS = ("bleu", "chrf", "ter")
 
@@ -57,7 +83,7 @@ class Score:
 
     Attributes:
         metric: a name from METRICS.
-        value: 0 to 100; higher is better, but for TER, which may pass 100, lower is.
+        value: 0 to 100; higher is better, but for TER, which may pass 100, lower is; COMET's models have no ends.
         low: of the 95 % bootstrap interval as sacreBLEU reports it (mean of the resamples plus or minus half
             the width of their middle 95 %), cut where the metric ends: BLEU and chrF at 0 and 100, TER at 0;
             None when not asked for.
@@ -107,6 +133,8 @@ def score(
     bootstrap: int = 1000,
     lowercase: bool = False,
     more_references: Sequence[Sequence[str]] = (),
+    sources: Sequence[str] | None = None,
+    comet: Path | None = None,
 ) -> list[Score]:
     """Corpus scores, one for each metric, in the order asked for.
 
@@ -118,25 +146,28 @@ def score(
         bootstrap: resamples behind the interval; 0: no interval. Their seed is sacreBLEU's: 12345, or SACREBLEU_SEED.
         lowercase: ignore case.
         more_references: further reference translations, each as many lines.
+        sources: as many lines; comet alone reads them.
+        comet: the folder of its model.
 
     Raises:
-        UserError: the counts differ, there is nothing to score, a metric is unknown, MeCab is missing.
+        UserError: the counts differ, there is nothing to score, a metric is unknown or cannot be computed here.
     """
     for of_lines in (references, *more_references):
         _check(hypotheses, of_lines)
     every = [legible(lines, language) for lines in (references, *more_references)]
-    return [_score(metric, legible(hypotheses, language), every, language, bootstrap, lowercase) for metric in metrics]
+    given, ours = Given(language, lowercase, sources, comet), legible(hypotheses, language)
+    return [_score(metric, ours, every, make_metric(metric, given), bootstrap) for metric in metrics]
 
 
-def make_metric(metric: str, language: str, lowercase: bool = False) -> Metric:
-    """sacreBLEU's own metric object: chrF and TER by its defaults, BLEU with the language's tokenizer.
+def make_metric(metric: str, given: Given) -> Metric:
+    """sacreBLEU's own metric object: chrF and TER by its defaults, BLEU with the language's tokenizer; or COMET.
 
     Raises:
-        UserError: there is no such metric, or MeCab is missing.
+        UserError: there is no such metric, or MeCab, a tokenizer's model, COMET, its model or the sources are missing.
     """
     if metric not in METRICS:
         raise UserError(f"no metric {metric!r}: choose from {', '.join(METRICS)}")
-    return METRICS[metric].make(language, lowercase)
+    return METRICS[metric].make(given)
 
 
 def sentence_bleu(hypotheses: Sequence[str], references: Sequence[str], language: str) -> list[float]:
@@ -227,21 +258,29 @@ def legible(lines: Sequence[str], language: str) -> Sequence[str]:
     return [line.replace("\0", " ").encode("utf-8", "replace").decode() for line in lines]
 
 
+def _spbleu(tokenizer: str, lowercase: bool) -> BLEU:
+    """BLEU of SentencePiece's tokens (Goyal et al. 2022), by the model that sacreBLEU has at hand; never downloaded."""
+    address = SPM_MODELS[tokenizer]["url"]
+    file = Path(SACREBLEU_DIR, "models", PurePosixPath(address).name)
+    if importlib.util.find_spec("sentencepiece") is None:
+        raise UserError("spBLEU needs sentencepiece; install with: pip install 'seq2seq[spbleu]'")
+    if not file.is_file():
+        raise UserError(f"spBLEU needs a tokenizer's model, {file}, which is not there: curl -L {address} -o {file}")
+    try:
+        return BLEU(tokenize=tokenizer, lowercase=lowercase)
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"spBLEU: {file}: damaged; remove it, then: curl -L {address} -o {file}") from error
+
+
 def _score(
-    metric: str,
-    hypotheses: Sequence[str],
-    references: Sequence[Sequence[str]],
-    language: str,
-    bootstrap: int,
-    lowercase: bool,
+    metric: str, hypotheses: Sequence[str], references: Sequence[Sequence[str]], computer: Metric, bootstrap: int
 ) -> Score:
     """One metric; its interval is that of sacreBLEU's paired bootstrap with a single system."""
-    computer = make_metric(metric, language, lowercase)
     if bootstrap <= 1:
         value = float(computer.corpus_score(hypotheses, references).score)
         return Score(metric, value, None, None, str(computer.get_signature()), len(hypotheses))
     signature, (result,) = paired_test([("", hypotheses)], references, {metric: computer}, "bs", bootstrap)[metric]
     assert result.mean is not None and result.half_width is not None
-    low = max(0.0, result.mean - result.half_width)
+    low = max(METRICS[metric].lowest, result.mean - result.half_width)
     high = min(METRICS[metric].highest, result.mean + result.half_width)
     return Score(metric, result.value, low, high, signature, len(hypotheses))

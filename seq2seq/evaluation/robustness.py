@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seq2seq.evaluation import perturbations
-from seq2seq.evaluation.metrics import make_metric
+from seq2seq.evaluation.metrics import Given, make_metric
 from seq2seq.evaluation.perturbations import Change
 from seq2seq.evaluation.text_signs import repeats
 
@@ -221,7 +221,7 @@ def _finding(check: Check, outputs: list[str], plain: list[str], gold: list[str]
     consistency = chrf = before = None
     order = [i for i, passes in enumerate(judged) if passes is False]
     if all(case.like for case in check.cases):
-        metric = make_metric("chrf", tgt, check.any_case)
+        metric = make_metric("chrf", Given(tgt, check.any_case))
         references = [" ".join(gold[i] for i in case.like) for case in check.cases]
         consistency, chrf, before = (
             float(metric.corpus_score(ours, [theirs]).score)

@@ -47,9 +47,10 @@ def paired_test(
         samples: resamples or trials; 0: sacreBLEU's defaults, 1,000 and 10,000.
     """
     found: dict[str, tuple[str, list[SystemResult]]] = {}
-    test = PairedTest(list(systems), metrics, references, test_type=kind, n_samples=samples)
-    signatures, results = test()
-    for metric, (name, signature) in zip(metrics, signatures.items(), strict=True):
+    for metric, computer in metrics.items():  # one by one: BLEU and spBLEU have the same name there
+        test = PairedTest(list(systems), {metric: computer}, references, test_type=kind, n_samples=samples)
+        signatures, results = test()
+        ((name, signature),) = signatures.items()
         of_systems = [cast(Result, result) for result in results[name]]
         found[metric] = (
             str(signature),

@@ -12,7 +12,7 @@ from sacrebleu.metrics.base import Metric
 from seq2seq.bundle import load_bundle, load_config
 from seq2seq.decoding.ensemble import ensemble_of
 from seq2seq.decoding.translator import Translator
-from seq2seq.evaluation.metrics import Score, legible, make_metric, score
+from seq2seq.evaluation.metrics import Given, Score, legible, make_metric, score
 from seq2seq.evaluation.page import seeds_to_html
 from seq2seq.evaluation.seeds import (
     SeedsChange,
@@ -69,8 +69,10 @@ def _changes(recipe: Recipe, runs: Sequence[RunFolder]) -> list[SeedsChange]:
     if not all(run.start_translations.exists() for run in runs):
         return []
     tgt, found = recipe.data.tgt, []
-    metrics: dict[str, Metric] = {metric: make_metric(metric, tgt) for metric in recipe.evaluation.metrics}
     for name in recipe.data.test:
+        sources, _, _ = read_test_set(runs[0], name, tgt)
+        given = Given(tgt, sources=sources, comet=recipe.evaluation.comet_folder)
+        metrics: dict[str, Metric] = {metric: make_metric(metric, given) for metric in recipe.evaluation.metrics}
         of_runs = []
         for run in runs:
             _, after, references = read_test_set(run, name, tgt)
@@ -84,10 +86,13 @@ def _changes(recipe: Recipe, runs: Sequence[RunFolder]) -> list[SeedsChange]:
 
 
 def _score_together(recipe: Recipe, folder: RunFolder, first: RunFolder, name: str) -> list[Score]:
-    _, _, references = read_test_set(first, name, recipe.data.tgt)
+    sources, _, references = read_test_set(first, name, recipe.data.tgt)
     text = (folder.translations / f"{name}.{recipe.data.tgt}").read_text(encoding="utf-8")
     config = recipe.evaluation
-    return score(text.split("\n")[:-1], references, config.metrics, recipe.data.tgt, config.bootstrap)
+    return score(
+        text.split("\n")[:-1], references, config.metrics, recipe.data.tgt, config.bootstrap,
+        sources=sources, comet=config.comet_folder,
+    )  # fmt: skip
 
 
 def _translate_together(recipe: Recipe, folder: RunFolder, runs: Mapping[str, RunFolder], device: torch.device) -> None:

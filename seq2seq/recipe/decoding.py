@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -223,11 +224,17 @@ class DecodingConfig(Config):
             yield from self.without_effect("length_penalty", why)
 
 
+MetricName = Literal["bleu", "chrf", "chrf++", "ter", "spbleu", "spbleu101", "comet"]
+
+
 class EvaluationConfig(Config):
     """How test sets are scored, with sacreBLEU."""
 
-    metrics: Annotated[list[Literal["bleu", "chrf", "chrf++", "ter"]], Field(min_length=1)] = ["bleu", "chrf", "ter"]
-    """Which scores: BLEU and chrF (0 to 100, higher is better), TER (from 0, lower is better)."""
+    metrics: Annotated[list[MetricName], Field(min_length=1)] = ["bleu", "chrf", "ter"]
+    """Which scores: BLEU and chrF (0 to 100, higher is better), TER (from 0, lower is better); spbleu and spbleu101
+    (BLEU of SentencePiece's tokens, by the models of FLORES-200 and -101, which sacreBLEU has to have); comet."""
+    comet: PathName | None = None
+    """The folder of COMET's model, counted from the recipe's, for the metric comet; none is ever downloaded."""
     bootstrap: Annotated[int, Field(ge=0, le=100_000)] = 1000
     """Resamplings behind the 95 % intervals; 0: no intervals."""
 
@@ -235,3 +242,12 @@ class EvaluationConfig(Config):
     def _each_once(self) -> Faults:
         if len(set(self.metrics)) != len(self.metrics):
             yield "metrics", "a metric is named twice; name each once"
+        if "comet" in self.metrics and self.comet is None:
+            yield "comet", "the metric comet needs a model's folder; name it here"
+        if "comet" not in self.metrics and self.comet is not None:
+            yield "comet", "has no effect without the metric comet; add it to metrics"
+
+    @property
+    def comet_folder(self) -> Path | None:
+        """Of COMET's model."""
+        return None if self.comet is None else Path(self.comet)

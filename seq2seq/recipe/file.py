@@ -201,7 +201,10 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     training = recipe.training
     if training.start_from is not None:
         training = training.model_copy(update={"start_from": absolute(training.start_from)})
-    sections = {"tokenizer": tokenizer, "model": model, "training": training, "decoding": decoding}
+    sections: dict[str, Any] = {"tokenizer": tokenizer, "model": model, "training": training, "decoding": decoding}
+    if recipe.evaluation.comet is not None:
+        comet = absolute(recipe.evaluation.comet)
+        sections["evaluation"] = recipe.evaluation.model_copy(update={"comet": comet})
     return recipe.model_copy(update={"data": data, **sections})
 
 

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from seq2seq.errors import UserError
 from seq2seq.evaluation.metrics import (
     DEFAULT_METRICS,
-    METRICS,
     Score,
     bleu_tokenizer,
     score,
@@ -27,6 +26,7 @@ from seq2seq.evaluation.metrics import (
     sentence_length,
 )
 
+METRICS = *DEFAULT_METRICS, "chrf++"
 TEXT = "der die das Hund Katze Haus läuft schläft , und auf unter einem großen kleinen roten Tisch heute ."
 WORDS = TEXT.split(" ")
 ODD_LINES = ["a\u2028b c d e", "a\x0bb c d e", "a\x0cb\x85c d e", "a\0b c d e", "\ufeffa b c d", "a\tb c\u00a0d e"]

@@ -82,7 +82,7 @@ def a_list_of_runs() -> str:
 
 
 def a_comparison() -> str:
-    found = compare(a_test(), list(METRICS), samples=20)
+    found = compare(a_test(), ["bleu", "chrf", "chrf++", "ter"], samples=20)
     keys = [("data.train.0", ["a" * 64] * len(SYSTEMS)), ("machine", ["AMD EPYC, 2 cores", "", "x" * 90])]
     return compare_to_html([found], keys)
 

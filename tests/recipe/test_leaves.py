@@ -34,6 +34,7 @@ ELSEWHERE = {
     "training.start_from": "tests/pipeline/test_fine_tuning.py",
     "training.freeze": "tests/pipeline/test_fine_tuning.py",
     "training.track": "tests/training/test_tracking.py",
+    "evaluation.comet": "tests/evaluation/test_comet.py",
     "tokenizer.run": "tests/decoding/test_fusion.py: its text is another run", "data.train.0.builtin": "has one value",
 }  # fmt: skip
 BASE: Settings = {

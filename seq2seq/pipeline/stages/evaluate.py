@@ -26,9 +26,23 @@ class Evaluate(Stage):
     code_version = 2
 
     def inputs(self, recipe: Recipe) -> Inputs:
-        """The metrics and their intervals; the references of the test sets."""
+        """The metrics and their intervals; the references of the test sets; COMET's model.
+
+        Raises:
+            UserError: a metric cannot be computed here: said before anything is trained.
+        """
+        from seq2seq.evaluation.comet import check, hash_of_model
+        from seq2seq.evaluation.metrics import Given, make_metric
+
+        own: Inputs = {}
+        for metric in recipe.evaluation.metrics:
+            if metric != "comet":  # whose model takes long to load
+                make_metric(metric, Given(recipe.data.tgt))
+        if recipe.evaluation.comet_folder is not None:
+            check(recipe.evaluation.comet_folder)
+            own["evaluation.comet"] = hash_of_model(recipe.evaluation.comet_folder)
         tests = fingerprints(recipe.data, "test").items()
-        return flatten("evaluation", recipe.evaluation) | {k: value for k, value in tests if references_alone(k)}
+        return flatten("evaluation", recipe.evaluation) | own | {k: value for k, value in tests if references_alone(k)}
 
     def run(self, context: Context) -> list[Path]:
         """Score each test set."""
@@ -58,9 +72,12 @@ def score_test_set(recipe: Recipe, folder: RunFolder, name: str, translations: P
     """The scores of a test set's translations in the run folder, or in another folder."""
     from seq2seq.evaluation.metrics import score
 
-    _, hypotheses, references = read_test_set(folder, name, recipe.data.tgt, translations)
+    sources, hypotheses, references = read_test_set(folder, name, recipe.data.tgt, translations)
     config = recipe.evaluation
-    return score(hypotheses, references, config.metrics, recipe.data.tgt, config.bootstrap)
+    return score(
+        hypotheses, references, config.metrics, recipe.data.tgt, config.bootstrap,
+        sources=sources, comet=config.comet_folder,
+    )  # fmt: skip
 
 
 def read_scores(folder: RunFolder) -> dict[str, list[Score]]:

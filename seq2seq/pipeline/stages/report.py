@@ -104,7 +104,7 @@ def _changes(recipe: Recipe, folder: RunFolder) -> list[Comparison]:
         _, before, _ = read_test_set(folder, name, tgt, folder.start_translations)
         systems = [(f"{origin} (before)", before), (f"{recipe.name} (after)", after)]
         test_set = TestSet(name, sources, [references], systems, recipe.data.src, tgt)
-        found.append(compare(test_set, recipe.evaluation.metrics))
+        found.append(compare(test_set, recipe.evaluation.metrics, comet=recipe.evaluation.comet_folder))
     return found
 
 
@@ -118,7 +118,7 @@ def _comparisons(recipe: Recipe, folder: RunFolder) -> list[Comparison]:
         return []
     others = [read_run(path, load_recipe(path)) for path in recipe.report.compare_to]
     sets = read_test_sets([(f"{folder.root} (this run)", recipe, folder), *others])
-    return [compare(one, recipe.evaluation.metrics) for one in sets]
+    return [compare(one, recipe.evaluation.metrics, comet=recipe.evaluation.comet_folder) for one in sets]
 
 
 def _warnings(log: list[dict[str, Any]]) -> list[tuple[int, str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from sacrebleu.metrics.base import Metric
 
 from seq2seq.bundle import count_weights
-from seq2seq.evaluation.metrics import Score, make_metric
+from seq2seq.evaluation.metrics import Given, Score, make_metric
 from seq2seq.evaluation.seeds import SeedsScore
 from seq2seq.evaluation.significance import SystemResult, p_over_pairs, paired_test
 from seq2seq.evaluation.sweep import Cell, RowResult
@@ -67,11 +67,12 @@ Tests = list[tuple[dict[str, SystemResult], dict[str, SystemResult]]]
 def _tested(rows: Sequence[Row], name: str) -> dict[int, Tests]:
     """By number of the row, its runs against the first row's on a test set; rows that have another one are left out."""
     recipe = rows[0].recipe
-    metrics: dict[str, Metric] = {metric: make_metric(metric, recipe.data.tgt) for metric in recipe.evaluation.metrics}
     samples = min(recipe.evaluation.bootstrap, MOST_RESAMPLES) or MOST_RESAMPLES
     found: dict[int, Tests] = {i: [] for i in range(1, len(rows))}
     for number, first in enumerate(_folders(recipe)):
-        _, lines, references = read_test_set(first, name, recipe.data.tgt)
+        sources, lines, references = read_test_set(first, name, recipe.data.tgt)
+        given = Given(recipe.data.tgt, sources=sources, comet=recipe.evaluation.comet_folder)
+        metrics: dict[str, Metric] = {metric: make_metric(metric, given) for metric in recipe.evaluation.metrics}
         systems, chosen = [("first", lines)], []
         for i, row in enumerate(rows[1:], start=1):
             runs = _folders(row.recipe)
