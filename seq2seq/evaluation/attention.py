@@ -105,7 +105,7 @@ def word_groups(pieces: Sequence[str], spaces: bool) -> list[list[int]]:
     for i, piece in enumerate(pieces):
         joins = i > 0 and (
             (piece in BYTES and pieces[i - 1] in BYTES)
-            or (spaces and not piece.startswith(SPACE) and not _marks(piece) and not _marks(pieces[i - 1]))
+            or (spaces and not piece.startswith(SPACE) and not is_mark(piece) and not is_mark(pieces[i - 1]))
         )
         if joins:
             groups[-1].append(i)
@@ -114,7 +114,7 @@ def word_groups(pieces: Sequence[str], spaces: bool) -> list[list[int]]:
     return groups
 
 
-def _marks(piece: str) -> bool:
+def is_mark(piece: str) -> bool:
     """Whether it is nothing but punctuation that parts words; a hyphen joins them."""
     bare = piece.removeprefix(SPACE)
     return piece not in BYTES and bool(bare) and all(unicodedata.category(c) in MARKS for c in bare)

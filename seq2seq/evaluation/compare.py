@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 
 from seq2seq.errors import UserError
-from seq2seq.evaluation.metrics import METRICS, Given, legible, length_groups, make_metric, score_group, sentence_chrf
+from seq2seq.evaluation.buckets import Bucket, Rarity, Texts, buckets
+from seq2seq.evaluation.metrics import METRICS, Given, legible, make_metric, sentence_chrf
 from seq2seq.evaluation.significance import SystemResult, TestKind, paired_test
-from seq2seq.languages import has_spaces
 
 SIGNIFICANT = 0.05
 CHANGED_SHOWN = 5
 """Sentences in which a system is better, and as many in which it is worse, than the first."""
-FREQUENCIES = (0, 1, 10, 100, 1000)
-"""Where the buckets of the rarest token's frequency begin."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class TestSet:
         sources: None where they are not known.
         references: one list for each translator.
         systems: name and translations; the first is what the others are compared with.
-        rarest: of each source, how often its rarest token is in the training data; None where that is not known.
+        rarity: how the training data know the sources' words; None where that is not known.
     """
 
     __test__ = False  # pytest: this is no test
@@ -40,17 +38,7 @@ class TestSet:
     systems: list[tuple[str, list[str]]]
     src: str
     tgt: str
-    rarest: list[int] | None = None
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """BLEU of each system on the sentences of a kind."""
-
-    kind: str
-    label: str
-    count: int
-    bleu: list[float]
+    rarity: Rarity | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +92,9 @@ def compare(
     made = {metric: make_metric(metric, given) for metric in metrics}
     results = paired_test(systems, references, made, kind, samples)
     names = [name for name, _ in systems]
-    return Comparison(test.name, names, len(references[0]), results, _buckets(test), _changed(test))
+    texts = Texts(test.sources, test.references[0], test.src, test.tgt, test.rarity)
+    found = buckets(texts, [lines for _, lines in test.systems])
+    return Comparison(test.name, names, len(references[0]), results, found, _changed(test))
 
 
 def verdict(comparison: Comparison, metric: str, i: int) -> str:
@@ -180,34 +170,6 @@ def _check(test: TestSet) -> None:
             )
     if not expected:
         raise UserError("compare: there is nothing to compare: no lines")
-
-
-def _buckets(test: TestSet) -> list[Bucket]:
-    """BLEU against the first reference, by length and by the rarest token."""
-
-    def bleu(lines: list[str], chosen: list[int]) -> float:
-        return score_group(lines, test.references[0], chosen, test.tgt)
-
-    groups: list[tuple[str, str, list[int]]] = []
-    if test.sources is not None:
-        unit = "words" if has_spaces(test.src) else "characters"
-        for low, high, chosen in length_groups(test.sources, test.src):
-            groups.append((f"length of the source in {unit}", str(low) if low == high else f"{low}–{high}", chosen))
-    if test.rarest is not None:
-        for low, up in zip(FREQUENCIES, (*FREQUENCIES[1:], None), strict=True):
-            chosen = [i for i, count in enumerate(test.rarest) if low <= count and (up is None or count < up)]
-            label = f"{low:,} or more" if up is None else str(low) if up == low + 1 else f"{low:,}–{up - 1:,}"
-            groups.append(("count of the rarest token in the training data", label, chosen))
-    return [
-        Bucket(
-            kind,
-            label,
-            len(chosen),
-            [score_group(lines, test.references[0], chosen, test.tgt) for _, lines in test.systems],
-        )
-        for kind, label, chosen in groups
-        if chosen
-    ]
 
 
 def _changed(test: TestSet) -> list[Changed]:

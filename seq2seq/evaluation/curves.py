@@ -9,7 +9,7 @@ from operator import methodcaller
 from typing import Any
 
 from seq2seq.charts import Bar, Chart, Line, bar_chart, line_chart
-from seq2seq.evaluation.metrics import LengthBucket
+from seq2seq.evaluation.buckets import Bucket
 
 Record = Mapping[str, Any]
 
@@ -59,10 +59,11 @@ def exposure_chart(record: Record) -> Chart | None:
     return line_chart("Right tokens by position in the sentence", lines, "position")
 
 
-def length_chart(buckets: Sequence[LengthBucket], unit: str) -> Chart:
-    """BLEU of short, middling and long sources."""
-    bars = [Bar(bucket.span, f"{bucket.bleu:.1f}", f"{bucket.count:,}", bucket.bleu) for bucket in buckets]
-    return bar_chart(f"BLEU by length of the source in {unit}", bars, "count")
+def bucket_chart(kind: str, buckets: Sequence[Bucket]) -> Chart:
+    """A score of what is of a kind."""
+    bars = [Bar(one.label, f"{one.scores[0]:.1f}", f"{one.count:,}", one.scores[0]) for one in buckets]
+    measure = buckets[0].measure
+    return bar_chart(f"{measure[0].upper()}{measure[1:]}, by {kind}", bars, "count")
 
 
 def chrf_chart(chrf: Sequence[float]) -> Chart:

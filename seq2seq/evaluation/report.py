@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seq2seq.evaluation.audit import audit_tables
+from seq2seq.evaluation.buckets import Bucket, Rarity, Texts, buckets
 from seq2seq.evaluation.compare import Comparison, verdict
 from seq2seq.evaluation.explorer import Detail
 from seq2seq.evaluation.metrics import METRICS, LengthBucket, Score, score_by_length, sentence_chrf
@@ -30,6 +32,7 @@ class TestSetReport:
 
     Attributes:
         details: what is recorded of each sentence's translation; empty where that is nothing.
+        rarity: how the training data know the sources' words; None where that is not known.
     """
 
     __test__ = False  # pytest: this is no test
@@ -40,6 +43,7 @@ class TestSetReport:
     references: list[str]
     scores: list[Score]
     details: list[Detail]
+    rarity: Rarity | None = None
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,11 @@ def to_markdown(report: RunReport) -> str:
     if report.changes:
         parts += ["## Before and after", markdown_table(CHANGE_COLUMNS, list(_change_rows(report.changes)))]
     for test_set in report.test_sets:
-        buckets, unit = buckets_by_length(test_set, report)
-        parts += [f"## {cell(test_set.name)}", f"BLEU by length of the source, in {unit}:"]
-        by_length = [(b.span, f"{b.bleu:.2f}", f"{b.count:,}") for b in buckets]
-        parts.append(markdown_table((unit, "BLEU", "sentences"), by_length))
+        parts.append(f"## {cell(test_set.name)}")
+        for kind, of_kind in kinds(test_set, report):
+            measure = of_kind[0].measure
+            rows = [(one.label, f"{one.scores[0]:.2f}", f"{one.count:,}") for one in of_kind]
+            parts += [f"{measure}, by {kind}:", markdown_table((kind, measure, "count"), rows)]
         chrf = sentence_chrf(test_set.hypotheses, test_set.references)
         texts = test_set.sources, test_set.hypotheses, test_set.references
         for title, sentences in choose_sentences(*texts, chrf, report.tgt):
@@ -132,6 +137,13 @@ def _change_rows(changes: Sequence[Comparison]) -> Iterator[tuple[str, ...]]:
             gain = f"{after.value - before.value:+.2f}"
             numbers = (f"{before.value:.2f}", f"{after.value:.2f}", gain, f"{after.p_value or 0:.3f}")
             yield cell(one.name), METRICS[metric].label, *numbers, cell(verdict(one, metric, 1))
+
+
+def kinds(test_set: TestSetReport, report: RunReport) -> list[tuple[str, list[Bucket]]]:
+    """Where a test set's translations are good and bad, by each kind of sentence or word."""
+    texts = Texts(test_set.sources, test_set.references, report.src, report.tgt, test_set.rarity)
+    found = buckets(texts, [test_set.hypotheses])
+    return [(kind, list(of_kind)) for kind, of_kind in itertools.groupby(found, key=lambda one: one.kind)]
 
 
 def buckets_by_length(test_set: TestSetReport, report: RunReport) -> tuple[list[LengthBucket], str]:

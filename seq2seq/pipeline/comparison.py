@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from seq2seq.data.preparation import PreparedPairs
+from seq2seq.data.tokenization import load_tokenizers
 from seq2seq.errors import UserError
+from seq2seq.evaluation.buckets import Rarity
 from seq2seq.evaluation.compare import TestSet
+from seq2seq.languages import has_spaces
 from seq2seq.pipeline.manifest import Manifest
 from seq2seq.pipeline.stages.evaluate import read_test_set
+from seq2seq.pipeline.word_counts import rarity
 from seq2seq.recipe import Recipe
 from seq2seq.run_folder import RunFolder
-
-MOST_TOKENS = 1 << 20
-"""No vocabulary has more."""
-PAIRS = 10_000
-"""Training pairs that are counted at once."""
 
 
 def read_test_sets(runs: Sequence[tuple[str, Recipe, RunFolder]]) -> list[TestSet]:
@@ -37,7 +34,7 @@ def read_test_sets(runs: Sequence[tuple[str, Recipe, RunFolder]]) -> list[TestSe
         raise UserError(
             f"compare: {', '.join(name for name, _, _ in runs)}: no test set that all of them have translated"
         )
-    counts, sets = _token_counts(first), []
+    sets = []
     for name in names:
         sources, _, references = read_test_set(first, name, recipe.data.tgt)
         systems = []
@@ -46,9 +43,8 @@ def read_test_sets(runs: Sequence[tuple[str, Recipe, RunFolder]]) -> list[TestSe
             if (theirs[0], theirs[2]) != (sources, references):
                 raise UserError(f"compare: {label}: its test set {name} has other sentences than that of {runs[0][0]}")
             systems.append((label, theirs[1]))
-        ids, _ = PreparedPairs(first.test_set(name)).take(range(len(sources)))
-        rarest = [int(counts[row[:-1]].min()) if len(row) > 1 else 0 for row in ids]
-        sets.append(TestSet(name, sources, [references], systems, recipe.data.src, recipe.data.tgt, rarest))
+        known = rarity_in(first, recipe.data.src, name)
+        sets.append(TestSet(name, sources, [references], systems, recipe.data.src, recipe.data.tgt, known))
     return sets
 
 
@@ -68,6 +64,14 @@ def facts(folder: RunFolder) -> dict[str, str]:
     return found
 
 
+def rarity_in(folder: RunFolder, src: str, name: str) -> Rarity:
+    """How a run's training data know the words of a test set."""
+    tokenizer, _ = load_tokenizers(folder.model)
+    test = PreparedPairs(folder.test_set(name))
+    ids, _ = test.take(range(len(test)))
+    return rarity(tokenizer, has_spaces(src), PreparedPairs(folder.data / "train.arrow"), ids)
+
+
 def read_run(path: str, recipe: Recipe) -> tuple[str, Recipe, RunFolder]:
     """A run by its folder's path, which names it.
 
@@ -78,13 +82,3 @@ def read_run(path: str, recipe: Recipe) -> tuple[str, Recipe, RunFolder]:
         one = Path(path) / f"seed-{recipe.seeds[0]}"
         raise UserError(f"{path}: holds several runs; name one of them, as {one}, or their translations' files")
     return path.rstrip("/"), recipe, RunFolder(Path(path))
-
-
-def _token_counts(folder: RunFolder) -> np.ndarray:
-    """How often each token is in the sources of the training data [vocabulary]."""
-    pairs, counts = PreparedPairs(folder.data / "train.arrow"), np.zeros(MOST_TOKENS, np.int64)
-    for start in range(0, len(pairs), PAIRS):
-        ids, _ = pairs.take(range(start, min(start + PAIRS, len(pairs))))
-        found = np.bincount(np.concatenate(ids))
-        counts[: len(found)] += found
-    return counts

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from seq2seq import charts
+from seq2seq.evaluation.buckets import Rarity
 from seq2seq.evaluation.page import to_html
 from seq2seq.evaluation.robustness import Finding, Robustness
 from tests.browsing import WIDTHS, faults
@@ -42,7 +43,11 @@ EXAMPLES = [(" ".join(WORDS), "W" * 200)]
 def full_report() -> str:
     """A page with long words, wide numbers and all its parts."""
     texts, details = [" ".join(WORDS)] * 40, [detail(WORDS, WORDS)] * 40
-    sets = [a_test_set("flickr2016", sources=texts, hypotheses=texts, details=details), a_test_set("x" * 80)]
+    known = Rarity("word", [0, 5, 50, 500, 5000] * 8, [3, 1, 0, 0, 0] * 8)
+    sets = [
+        a_test_set("flickr2016", sources=texts, hypotheses=texts, details=details),
+        a_test_set("x" * 80, rarity=known),
+    ]
     facts = [("Weights", "5,123,456"), ("Command", "seq2seq run " + "recipes/multi30k-en-de.yaml" * 8)]
     log: list[dict[str, Any]] = []
     for step in range(50, 150_000, 5000):

@@ -35,7 +35,12 @@ def test_runs_are_compared(runs: Path) -> None:
         for score in scores:
             assert plain["test_sets"]["toy"]["metrics"][score["metric"]]["results"][i]["value"] == score["value"]
     kinds = {bucket["kind"] for bucket in plain["test_sets"]["toy"]["buckets"]}
-    assert kinds == {"length of the source in words", "count of the rarest token in the training data"}
+    assert kinds == {
+        "length of the source in words",
+        "count of the rarest word in the training data",
+        "words that the training data lack",
+        "place in the sentence",
+    }
 
 
 def test_runs_are_listed_the_best_first(runs: Path) -> None:

@@ -16,7 +16,7 @@ from seq2seq.evaluation.attention import AttentionExample, attention_example
 from seq2seq.evaluation.audit import audit_tables, dropped_pairs
 from seq2seq.evaluation.compare import Comparison, verdict
 from seq2seq.evaluation.metrics import METRICS, sentence_chrf
-from seq2seq.evaluation.report import RunReport, TestSetReport, buckets_by_length, writable
+from seq2seq.evaluation.report import RunReport, TestSetReport, kinds, writable
 from seq2seq.evaluation.search import search_charts
 from seq2seq.evaluation.seeds import SeedsReport, validation_chart
 from seq2seq.evaluation.sentences import choose_sentences
@@ -125,7 +125,7 @@ def _test_set_view(test_set: TestSetReport, report: RunReport) -> dict[str, Any]
         "sentences": len(test_set.references),
         "charts": [
             chart.inline()
-            for chart in (curves.length_chart(*buckets_by_length(test_set, report)), curves.chrf_chart(chrf))
+            for chart in (*(curves.bucket_chart(*one) for one in kinds(test_set, report)), curves.chrf_chart(chrf))
         ],
         "groups": choose_sentences(*texts, chrf, report.tgt),
         "attentions": _attentions(test_set),

@@ -25,7 +25,7 @@ class Report(Stage):
 
     name = "report"
     needs = ("evaluate",)
-    code_version = 4
+    code_version = 5
 
     def inputs(self, recipe: Recipe) -> Inputs:
         """The title, the licence, translations of runs that are compared, the robustness suite where it has run: all
@@ -63,6 +63,7 @@ def gather(context: Context) -> RunReport:
     from seq2seq.evaluation.confidence import described_error
     from seq2seq.evaluation.explorer import Detail
     from seq2seq.evaluation.report import RunReport, TestSetReport
+    from seq2seq.pipeline.comparison import rarity_in
     from seq2seq.pipeline.robustness import read_robustness
 
     recipe, folder = context.recipe, context.folder
@@ -70,7 +71,8 @@ def gather(context: Context) -> RunReport:
     for name, scores in read_scores(folder).items():
         sources, hypotheses, references = read_test_set(folder, name, recipe.data.tgt)
         details = [Detail.from_record(record) for record in read_jsonl(folder.details(name))]
-        test_sets.append(TestSetReport(name, sources, hypotheses, references, scores, details))
+        known = rarity_in(folder, recipe.data.src, name)
+        test_sets.append(TestSetReport(name, sources, hypotheses, references, scores, details, known))
     log = read_jsonl(folder.log)
     audit = json.loads((folder.data / "audit.json").read_text(encoding="utf-8"))
     audit["test"] = audit_of_test_sets(folder.data)
