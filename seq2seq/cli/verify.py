@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from seq2seq.cli.app import Device, Threads, app, guarded
+from seq2seq.errors import UserError
 
 MOST_SHOWN = 50
 
@@ -20,12 +21,24 @@ MOST_SHOWN = 50
 @guarded
 def verify(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders; also those of sweeps.")],
+    translate: Annotated[
+        bool, typer.Option("--translate", help="Also translate the test sets again with the runs' models.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
+    device: Annotated[str, typer.Option("--device", help="With --translate: auto, cpu, cuda, cuda:1.")] = "auto",
+    threads: Threads = None,
 ) -> None:
     """Check a run's files against their hashes and compute its scores again; exit code 1 where anything differs."""
-    from seq2seq.pipeline.verification import run_folders, verify
+    from seq2seq.device import set_up
+    from seq2seq.pipeline.verification import run_folders, verify, verify_translations
 
-    checks = [check for run in runs for folder in run_folders(run) for check in verify(folder)]
+    if not translate and (device != "auto" or threads is not None):
+        raise UserError("--device and --threads have no effect without --translate")
+    folders = [folder for run in runs for folder in run_folders(run)]
+    checks = [check for folder in folders for check in verify(folder)]
+    if translate:
+        where = set_up(device, threads)
+        checks += [check for folder in folders for check in verify_translations(folder, where)]
     faults = [check for check in checks if check.fault]
     counts = Counter(check.kind for check in checks)
     if as_json:
@@ -36,6 +49,7 @@ def verify(
         if len(faults) > MOST_SHOWN:
             print(f"and {len(faults) - MOST_SHOWN} more")
         told = f"{counts['file']} files, {counts['number']} numbers of scores.json"
+        told += f", {counts['translations']} test sets translated again" if translate else ""
         print(f"{told}: {f'{len(faults)} differ' if faults else 'all as recorded'}")
     if faults:
         raise typer.Exit(1)

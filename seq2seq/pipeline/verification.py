@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from seq2seq.bundle import load_bundle
+from seq2seq.decoding.ensemble import ensemble_of
+from seq2seq.decoding.translator import Translator
 from seq2seq.errors import UserError
 from seq2seq.files import file_hash
 from seq2seq.pipeline.manifest import Manifest, digest
-from seq2seq.pipeline.runner import holds_seeds
+from seq2seq.pipeline.runner import SEEDS, holds_seeds
 from seq2seq.pipeline.seeds import of_seed
 from seq2seq.pipeline.seeds_summary import seeds_scores
-from seq2seq.pipeline.stages.evaluate import score_test_set
+from seq2seq.pipeline.stages.evaluate import read_test_set, score_test_set
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.file import load_recipe
 from seq2seq.run_folder import RunFolder
@@ -25,7 +31,7 @@ class Check:
     """Something that was looked at.
 
     Attributes:
-        kind: file, number or chain.
+        kind: file, number, chain or translations.
         fault: how it differs from what is recorded; empty where it does not.
     """
 
@@ -77,6 +83,25 @@ def verify(root: Path) -> Iterator[Check]:
         yield from _numbers(root, _stored(folder), _computed(recipe, folder))
 
 
+def verify_translations(root: Path, device: torch.device) -> Iterator[Check]:
+    """The test sets' translations beside those that the run's model (of several seeds: their ensemble) writes now."""
+    folder = RunFolder(root)
+    manifest, recipe = Manifest.read(folder.manifest), load_recipe(root)
+    runs = [folder] if recipe.seeds is None else list(_runs_of_seeds(recipe, folder).values())
+    if not {"translate", SEEDS} & manifest.stages.keys() or recipe.task != "translation":
+        return
+    models = [load_bundle(run.root, device) for run in runs]
+    translator = Translator(ensemble_of(models, [str(run.root) for run in runs], []) if models[1:] else models[0])
+    for name in recipe.data.test:
+        sources, _, _ = read_test_set(runs[0], name, recipe.data.tgt)
+        stored = (folder.translations / f"{name}.{recipe.data.tgt}").read_text(encoding="utf-8").split("\n")[:-1]
+        again = [one.text for one in translator.translate(sources)]
+        others = [i for i, (old, new) in enumerate(zip_longest(stored, again), start=1) if old != new]
+        told = f"{len(others):,} of {len(again):,} lines come out otherwise, the first is line"
+        fault = f"{told} {others[0]:,}" if others else ""
+        yield Check(str(root), "translations", f"translations of {name}", fault)
+
+
 def _numbers(root: Path, stored: Mapping[str, Any], computed: Mapping[str, Sequence[Any]]) -> Iterator[Check]:
     """Each number of scores.json beside the same, computed again."""
     for name in dict.fromkeys([*stored, *computed]):
@@ -93,11 +118,14 @@ def _numbers(root: Path, stored: Mapping[str, Any], computed: Mapping[str, Seque
 def _computed(recipe: Recipe, folder: RunFolder) -> dict[str, Sequence[Any]]:
     """The scores of the translations in the folder."""
     if recipe.seeds is not None:
-        runs = {
-            str(seed): RunFolder(folder.root / Path(of_seed(recipe, seed).output_dir).name) for seed in recipe.seeds
-        }
-        return dict(seeds_scores(recipe, folder, runs))
+        return dict(seeds_scores(recipe, folder, _runs_of_seeds(recipe, folder)))
     return {name: score_test_set(recipe, folder, name) for name in recipe.data.test}
+
+
+def _runs_of_seeds(recipe: Recipe, folder: RunFolder) -> dict[str, RunFolder]:
+    """By seed, the folder of its run."""
+    seeds = recipe.seeds or []
+    return {str(seed): RunFolder(folder.root / Path(of_seed(recipe, seed).output_dir).name) for seed in seeds}
 
 
 def _stored(folder: RunFolder) -> dict[str, Any]:

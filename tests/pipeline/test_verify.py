@@ -45,6 +45,20 @@ def test_a_run_and_all_its_seeds_are_as_recorded(run: Path) -> None:
     assert checked["checked"]["file"] > 10 and checked["checked"]["chain"] == 4
 
 
+def test_translations_are_written_again(run: Path, single: Path) -> None:
+    done = seq2seq("verify", str(run), "--translate", *OPTIONS)
+    assert done.code == 0 and "3 test sets translated again: all as recorded" in done.out, done.out
+    for folder in (single, whole := Path(shutil.copytree(run, single.parent / "whole"))):
+        path = folder / "translations/toy.de"
+        lines = path.read_text(encoding="utf-8").split("\n")
+        path.write_text("\n".join([*lines[:2], "another line", *lines[3:]]), encoding="utf-8")
+    for folder in (single, whole):
+        found = json.loads(seq2seq("verify", str(folder), "--translate", "--json", *OPTIONS).out)
+        fault = {"run": str(folder), "kind": "translations", "what": "translations of toy"}
+        assert fault | {"fault": "1 of 20 lines come out otherwise, the first is line 3"} in found["faults"]
+    refused(seq2seq("verify", str(run), *OPTIONS), "no effect without --translate")
+
+
 @pytest.mark.parametrize(
     "file",
     ["data/train.arrow", "data/tokenizer.json", "model/model.safetensors", "model/tokenizer.json", "model/README.md",
