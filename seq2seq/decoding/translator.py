@@ -223,10 +223,12 @@ class Translator:
         return [text for phrases, found in each if phrases for text in phrases.missing(found[0].text if found else "")]
 
     def _ranked(self, candidates: list[Candidate]) -> list[Candidate]:
-        """The different texts, best first."""
+        """The different texts, best first; of equal ones the first that was found, however many are wanted."""
         if self.config.mbr is not None and candidates:
             return rerank(candidates, self.config.sampling is not None, self.config.mbr, self.bundle.config.tgt)
-        by_text = {candidate.text: candidate for candidate in reversed(candidates)}
+        by_text = dict[str, Candidate]()
+        for candidate in candidates:
+            by_text.setdefault(candidate.text, candidate)
         return sorted(by_text.values(), key=lambda candidate: -candidate.score)
 
 

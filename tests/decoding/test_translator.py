@@ -5,6 +5,7 @@ import gc
 import weakref
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,8 @@ from seq2seq.decoding.scoring import score
 from seq2seq.decoding.translation import Candidate, Translation
 from seq2seq.decoding.translator import Translator
 from seq2seq.recipe.file import override_decoding
+from tests.decoding.tables import Tables, wide
+from tests.decoding.test_rescore import trained
 
 STORED = Path(__file__).parents[1] / "stored_models" / "format-2-byte-fallback"
 LINES = ["one two three", "nine four seven one", "zero", "", "eight eight two five six"]
@@ -37,6 +40,14 @@ def test_a_translator_leaves_with_its_last_reference() -> None:
     del translator
     gc.collect()
     assert left() is None
+
+
+def test_of_equal_translations_the_same_is_first_however_many_are_wanted() -> None:
+    same = Tables(np.zeros((7, 7, 7)))
+    for penalty in ("none", "average"):
+        translator = Translator(trained(same), wide(4, beam_size=8, length_penalty=penalty))
+        found = [[one.text for one in translator.translate(["a"], n)[0].candidates] for n in (1, 2, 5)]
+        assert found[0] == found[2][:1] and found[1] == found[2][:2] and len(found[2]) == 5
 
 
 def test_diversity_makes_the_n_best_differ() -> None:

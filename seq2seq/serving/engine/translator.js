@@ -57,7 +57,11 @@ export class Translator {
 
   // Candidates of different texts, best first.
   #different(found, piece) {
-    const byText = new Map(found.toReversed().map(one => [this.target.decode(one.tokens), one]))
+    const byText = new Map()
+    for (const one of found) {
+      const text = this.target.decode(one.tokens)
+      if (!byText.has(text)) byText.set(text, one)
+    }
     return [...byText].sort(([, a], [, b]) => b.score - a.score).map(([text, one]) => {
       const places = this.target.places(one.tokens)
       return {
