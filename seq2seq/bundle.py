@@ -43,6 +43,8 @@ class BundleConfig(recipe.Config):
     task: Literal["translation", "language_model"] = "translation"
     src: str
     tgt: str
+    reverse_target: bool = False
+    """Whether it writes from right to left."""
     max_length: Annotated[int, Field(gt=0, le=1_000_000)] | None
     """Longest sentence of the training data, in tokens; longer ones are translated in pieces."""
     model: recipe.ModelConfig
@@ -96,7 +98,7 @@ def load_bundle(path: str | Path, device: torch.device) -> Bundle:
     folder = folder_of_model(located(path))
     config = load_config(folder)
     with _raise_if_damaged(folder):
-        tokenizers = load_tokenizers(folder)
+        tokenizers = load_tokenizers(folder, config.reverse_target)
         _compare_sizes(config.model, tokenizers, folder / "model.safetensors")
         model = make_model(config.model, tokenizers)
         weights = load_file(folder / "model.safetensors")

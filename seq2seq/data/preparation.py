@@ -16,7 +16,7 @@ from seq2seq.data.alignment import parse, to_pieces
 from seq2seq.data.cleaning import DROPPED_BY, Cleaner, Overlap, drop_by_length
 from seq2seq.data.inspection import Inspection, dropped_lines, dropped_warning
 from seq2seq.data.reading import dropped_of, read_evaluation, read_training
-from seq2seq.data.tokenization import EOS, UNK, Tokenizer
+from seq2seq.data.tokenization import EOS, UNK, BackwardTokenizer, Tokenizer
 from seq2seq.data.tokenizer_training import train_tokenizers
 from seq2seq.errors import UserError
 from seq2seq.files import write_json
@@ -73,7 +73,8 @@ def prepare(
         tokenizers = train_tokenizers(tokenizer, lambda: cleaner.texts(0), lambda: cleaner.texts(1))
         joint = tokenizers[0] is tokenizers[1]
         _save(tokenizers, joint, folder)
-        progress(f"tokenizer: {' + '.join(f'{len(t):,}' for t in dict.fromkeys(tokenizers))} tokens")
+        tokenizers = tokenizers[0], BackwardTokenizer(tokenizers[1]) if data.reverse_target else tokenizers[1]
+        progress(f"tokenizer: {' + '.join(f'{len(t):,}' for t in tokenizers[: 1 if joint else 2])} tokens")
         train = _write_train(cleaner, data, tokenizers, after, folder / "train.arrow", inspections)
         for entry in train["sources"]:
             for line in dropped_lines(entry["key"], entry["read"], entry["dropped"]):

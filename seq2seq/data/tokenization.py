@@ -41,6 +41,9 @@ class Tokenizer:
         inner: with the special tokens as the first of its vocabulary.
     """
 
+    backward = False
+    """Whether the last word's tokens come first."""
+
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         vocabulary = inner.get_vocab()
         self._inner = inner
@@ -91,8 +94,12 @@ class Tokenizer:
         """The tokens that no text comes of by themselves: spaces, and special ones but <unk>."""
         return [i for i in range(len(self)) if not self.decode([i])]
 
+    def as_written(self, text: str) -> str:
+        """The text as it is before it is cut into tokens: normalised, its words in the order of the tokens."""
+        return self.normalize(text)
+
     def normalize(self, text: str) -> str:
-        """The text as it is before it is cut into tokens."""
+        """The text in the recipe's Unicode form, with single spaces."""
         return str(self._inner.normalizer.normalize_str(_without_surrogates(text)))
 
     def _encode(self, texts: Sequence[str]) -> list[tokenizers.Encoding]:
@@ -140,6 +147,35 @@ class Tokenizer:
             raise damaged_tokenizer(Path(path), str(error)) from None
 
 
+class BackwardTokenizer(Tokenizer):
+    """Another's tokens with the words in reverse order: a model that learns them writes from right to left.
+
+    (`offsets` and `unknown`, which tell of the text, are the other's.)
+    """
+
+    backward = True
+
+    def __init__(self, other: Tokenizer) -> None:
+        super().__init__(other._inner)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        return super().encode_batch([_backward(text) for text in texts])
+
+    def words(self, texts: Sequence[str]) -> list[list[int]]:
+        found = super().words([_backward(text) for text in texts])
+        return [[len(text.split()) - 1 - place for place in row] for text, row in zip(texts, found, strict=True)]
+
+    def as_written(self, text: str) -> str:
+        return _backward(self.normalize(text))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return _backward(super().decode(ids))
+
+
+def _backward(text: str) -> str:
+    return " ".join(reversed(text.split()))
+
+
 def _without_surrogates(text: str) -> str:
     """Half a surrogate pair is no text: it becomes "?"."""
     return text.encode("utf-8", "replace").decode()
@@ -179,12 +215,13 @@ JOINT, SRC, TGT = "tokenizer.json", "tokenizer.src.json", "tokenizer.tgt.json"
 """The files of prepared data, of a model and of an exported one: the first, or both others."""
 
 
-def load_tokenizers(folder: Path) -> tuple[Tokenizer, Tokenizer]:
-    """The source's and the target's tokenizer (the same object where they are joint)."""
+def load_tokenizers(folder: Path, reverse_target: bool = False) -> tuple[Tokenizer, Tokenizer]:
+    """The source's and the target's tokenizer (the same object where they are joint and both read forward)."""
     if (folder / JOINT).exists():
-        tokenizer = Tokenizer.load(folder / JOINT)
-        return tokenizer, tokenizer
-    return Tokenizer.load(folder / SRC), Tokenizer.load(folder / TGT)
+        src = tgt = Tokenizer.load(folder / JOINT)
+    else:
+        src, tgt = Tokenizer.load(folder / SRC), Tokenizer.load(folder / TGT)
+    return src, BackwardTokenizer(tgt) if reverse_target else tgt
 
 
 def copy_tokenizers(source: Path, folder: Path) -> None:

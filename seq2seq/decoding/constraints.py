@@ -56,7 +56,7 @@ class ExcludedPhrases:
 
     def __init__(self, phrases: list[str], tokenizer: Tokenizer) -> None:
         self.pieces = tokenizer.pieces
-        self.phrases = [tokenizer.normalize(phrase).replace(" ", SPACE) for phrase in phrases]
+        self.phrases = [tokenizer.as_written(phrase).replace(" ", SPACE) for phrase in phrases]
         self.ends = np.array([i == EOS or not piece[0].isalnum() for i, piece in enumerate(self.pieces)]).nonzero()[0]
 
     def __call__(self, logits: Logits, prefixes: Prefixes) -> None:

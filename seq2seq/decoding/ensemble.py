@@ -92,6 +92,9 @@ def ensemble_of(models: Sequence[Trained], names: Sequence[str], weights: Sequen
             if getattr(model, side).pieces != getattr(first, side).pieces:
                 raise UserError(f"--ensemble {name}: its {side[:3]} vocabulary is not that of {names[0]}; "
                                 "train both on the same data with the same tokenizer")  # fmt: skip
+        if model.tgt_tokenizer.backward != first.tgt_tokenizer.backward:
+            raise UserError(f"--ensemble {name}: writes in the other direction than {names[0]}; have it score the "
+                            f"candidates: --rescore {name}")  # fmt: skip
     scorer = EnsembleScorer([model.scorer for model in models], weights)
     return Ensemble(first.config, first.src_tokenizer, first.tgt_tokenizer, scorer, first.beside)
 

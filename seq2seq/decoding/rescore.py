@@ -40,7 +40,7 @@ class Rescorer:
     """
 
     def __init__(self, config: RescoreConfig, trained: Any, language_model: bool, languages: tuple[str, str]) -> None:
-        self.run, self.weight, self.reversed, self.trained = config.run, config.weight, config.reversed, trained
+        self.run, self.weight, self.trained = config.run, config.weight, trained
         own = (trained.config.src, trained.config.tgt)
         self.channel = not language_model and own == languages[::-1]
         self.sees_source = not language_model
@@ -51,8 +51,6 @@ class Rescorer:
     def __call__(self, pairs: Sequence[Pair], penalty: AnyPenalty, batch_size: int) -> list[float]:
         """log p of each pair's translation, or of its source given the translation, normalised for length."""
         read, written = (list(side) for side in zip(*pairs, strict=True))
-        if self.reversed:
-            written = [" ".join(reversed(text.split())) for text in written]
         if self.channel:
             read, written = written, read
         sources = _encode(self.trained.src_tokenizer, read) if self.sees_source else [[EOS]] * len(pairs)

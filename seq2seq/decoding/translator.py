@@ -252,6 +252,8 @@ def make_processors(config: DecodingConfig, tokenizer: Tokenizer) -> list[Proces
     if config.exclude:
         processors.append(ExcludedPhrases(config.exclude, tokenizer))
     if config.prefix:
+        if tokenizer.backward:
+            raise UserError("decoding.prefix: this model writes from right to left, the beginning last; remove it")
         processors.append(ForcedPrefix(tokens_of(config.prefix, tokenizer, "decoding.prefix")))
     return processors
 
@@ -273,6 +275,9 @@ def language_model_of(run: str, bundle: Trained) -> Scorer:
     if loaded.tgt_tokenizer.pieces != bundle.tgt_tokenizer.pieces:
         raise UserError(f"decoding.language_model: {run}: its {loaded.config.tgt} vocabulary is not the translator's; "
                         "train it on the same data with the same tokenizer")  # fmt: skip
+    if loaded.tgt_tokenizer.backward != bundle.tgt_tokenizer.backward:
+        raise UserError(f"decoding.language_model: {run}: writes in the other direction than the translator; train it "
+                        "with the same data.reverse_target")  # fmt: skip
     return loaded.scorer
 
 

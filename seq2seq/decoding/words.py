@@ -21,7 +21,8 @@ def word_places(tokenizer: Tokenizer, ids: Sequence[int]) -> list[int]:
             word += between and character != SPACE
             between = character == SPACE
         found.append(word + between)
-    return [min(place, word) for place in found] if word >= 0 else [0] * len(found)
+    places = [min(place, word) for place in found] if word >= 0 else [0] * len(found)
+    return [max(word, 0) - place for place in places] if tokenizer.backward else places
 
 
 def word_probabilities(places: Sequence[int], log_probabilities: Sequence[float]) -> list[float]:

@@ -83,7 +83,11 @@ def reading(
         summed = np.add.reduceat(weights.astype(np.float64), starts[0], axis=1)
         sizes = np.diff([*starts[1], len(tokens[1]) + 1])
         by_word = (np.add.reduceat(summed, starts[1], axis=0) / sizes[:, None]).round(3).tolist()
-    return Reading(words[0], words[1], confidence.round(4).tolist(), by_word)
+    order = [*range(len(words[1]))]
+    if tokenizers[1].backward:
+        order[:-1] = order[-2::-1]
+    by_word = None if by_word is None else [by_word[i] for i in order]
+    return Reading(words[0], [words[1][i] for i in order], confidence[order].round(4).tolist(), by_word)
 
 
 def attention_example(source: str, translation: str, read: Reading) -> AttentionExample | None:

@@ -64,5 +64,7 @@ def export(run: Path, output: Path, formats: list[str], pairs: Path | None = Non
 def _config(bundle: Bundle) -> dict[str, object]:
     """What the runtime has to know; `model` is for readers."""
     config = bundle.config
-    kept = config.model_dump(include={"name", "task", "src", "tgt", "max_length", "decoding", "model"})
+    kept = config.model_dump(
+        include={"name", "task", "src", "tgt", "reverse_target", "max_length", "decoding", "model"}
+    )
     return {"format": FORMAT, "seq2seq_version": __version__, **kept}

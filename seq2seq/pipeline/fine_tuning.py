@@ -8,7 +8,7 @@ from seq2seq.data.lines import hash_of
 from seq2seq.errors import UserError
 from seq2seq.pipeline.manifest import Inputs
 from seq2seq.pipeline.stage import flatten
-from seq2seq.recipe import ModelConfig, Recipe
+from seq2seq.recipe import Recipe
 from seq2seq.recipe.start import KEY, model_folder, model_of
 
 FREE = {
@@ -33,17 +33,21 @@ def start_inputs(recipe: Recipe) -> Inputs:
     folder = model_folder(start)
     if folder.resolve().is_relative_to(Path(recipe.output_dir).resolve()):
         raise UserError(f"{KEY}: {start} is this recipe's own run folder; name another output_dir, or another run")
-    _check_fit(start, recipe.model)
+    _check_fit(start, recipe)
     return {KEY: hash_of(folder / "model.safetensors", KEY)}
 
 
-def _check_fit(start: str, own: ModelConfig) -> None:
+def _check_fit(start: str, recipe: Recipe) -> None:
     """Weights of equal shapes can mean different things: so the models' keys are compared.
 
     Raises:
         UserError: they differ.
     """
-    ours, theirs = flatten("model", own), flatten("model", model_of(start))
+    taken, backward = model_of(start)
+    ours, theirs = flatten("model", recipe.model), flatten("model", taken)
+    ours["data.reverse_target"], theirs["data.reverse_target"] = (
+        str(each).lower() for each in (recipe.data.reverse_target, backward)
+    )
     different = [
         f"{key} {theirs.get(key, '(none)')}, this recipe {ours.get(key, '(none)')}"
         for key in sorted(ours.keys() | theirs.keys())

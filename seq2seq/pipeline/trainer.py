@@ -38,7 +38,7 @@ def make_trainer(context: Context) -> Trainer:
     """The trainer with its model, data, validation, checkpoints and log, in every process alike."""
     made, folder, processes = context.recipe, context.folder, context.processes
     training, aligned = made.training, made.training.guided_alignment > 0
-    tokenizers = load_tokenizers(folder.data)
+    tokenizers = load_tokenizers(folder.data, made.data.reverse_target)
     pairs = PreparedPairs(folder.data / "train.arrow")
     valid = PreparedPairs(folder.data / "valid.arrow")
     torch.manual_seed(made.seed)

@@ -228,6 +228,11 @@ class Recipe(Config):
             yield from self.without_effect("decoding.keep", why)
 
     @rule
+    def _begins_with_the_prefix(self) -> Faults:
+        if self.data.reverse_target and self.decoding.prefix:
+            yield "decoding.prefix", "with data.reverse_target the beginning is written last; remove one of them"
+
+    @rule
     def _has_words_to_keep(self) -> Faults:
         for language in (self.data.src, self.data.tgt):
             if self.decoding.keep and not has_spaces(language):

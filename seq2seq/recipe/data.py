@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from seq2seq.languages import has_spaces
 from seq2seq.recipe.base import Config, Faults, FileName, Language, PathName, Positive, named, rule
 from seq2seq.recipe.sources import AnySource, FilesSourceConfig, SourceConfig, SyntheticSourceConfig, source_kind
 
@@ -47,6 +48,10 @@ class DataConfig(Config):
     filter: FilterConfig = FilterConfig()
     """What is dropped from the training data."""
 
+    reverse_target: bool = False
+    """Learn to write from right to left, the last word first (Liu et al. 2016): for `decoding.rescore` of another run,
+    which sees what comes before each word where this one sees what comes after it."""
+
     def train_key(self, i: int) -> str:
         """What a source of the training data is called: `data.train` where it is the only one."""
         return f"data.train.{i}" if len(self.train) > 1 else "data.train"
@@ -55,6 +60,11 @@ class DataConfig(Config):
     def _two_languages(self) -> Faults:
         if self.src.lower() == self.tgt.lower():
             yield "tgt", f"source and target are the same language, {self.src}; a translator needs two"
+
+    @rule
+    def _has_words_to_reverse(self) -> Faults:
+        if self.reverse_target and not has_spaces(self.tgt):
+            yield "reverse_target", f"{self.tgt} puts no spaces between words; remove it"
 
     @rule
     def _has_training_data(self) -> Faults:

@@ -102,14 +102,12 @@ class LanguageModelConfig(Config):
 
 class RescoreConfig(Config):
     """Another model scores the candidates: a translator of the same direction or of the other one (a noisy channel:
-    Yee et al. 2019), one that writes from right to left (Liu et al. 2016), or a language model."""
+    Yee et al. 2019), one that writes from right to left (`data.reverse_target`), or a language model."""
 
     run: PathName
     """Its run folder; for an exported model, a folder that was exported of it."""
     weight: Annotated[float, Field(gt=0, le=100)] = 1.0
     """What its log-probability, normalised for length as the search's, is multiplied by before it is added."""
-    reversed: bool = False
-    """Whether its training's targets had their words in reverse order."""
 
 
 _Phrase = Annotated[str, Field(min_length=1, max_length=1000)]

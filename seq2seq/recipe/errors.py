@@ -23,6 +23,7 @@ MAX_LINES, MAX_CHARACTERS = 20, 2000
 ELSEWHERE = {
     "dropout": "model.encoder.dropout and model.decoder.dropout are for the stacks, model.embedding.word_dropout for "
     "words, training.bpe_dropout for merges of BPE",
+    "reversed": "a run that writes from right to left is trained with data.reverse_target",
     "<<": "merge keys are not YAML 1.2; write the keys out",
 }
 

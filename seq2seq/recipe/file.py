@@ -54,7 +54,7 @@ def _take_model(source: Source, folder: Path) -> None:
     start = started_from(source.data)
     if start is not None and "model" not in source.data:
         try:
-            source.data["model"] = model_of(_absolute(start, folder)).model_dump()
+            source.data["model"] = model_of(_absolute(start, folder))[0].model_dump()
         except UserError as error:
             raise UserError(f"{source.place(('training', 'start_from')).text}: {error}") from None
         except (OSError, ValueError):  # no name of a file: the schema tells

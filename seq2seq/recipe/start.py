@@ -47,17 +47,17 @@ def model_folder(run: str) -> Path:
     raise UserError(f"{KEY}: {run}: no such run folder, or it has no trained model yet; run its recipe first")
 
 
-def model_of(run: str) -> ModelConfig:
-    """The section `model` of a trained run, without the word vectors that it began with.
+def model_of(run: str) -> tuple[ModelConfig, bool]:
+    """The section `model` of a trained run, without the word vectors that it began with; whether it writes backward.
 
     Raises:
         UserError: it has no trained model, or a damaged one.
     """
     path = model_folder(run) / "config.json"
     try:
-        content = json.loads(read_bounded(path, MAX_BYTES))["model"]
-        content["embedding"] |= {"src_vectors": None, "tgt_vectors": None, "frozen": False}
-        return ModelConfig.model_validate(content)
+        content = json.loads(read_bounded(path, MAX_BYTES))
+        content["model"]["embedding"] |= {"src_vectors": None, "tgt_vectors": None, "frozen": False}
+        return ModelConfig.model_validate(content["model"]), bool(content.get("reverse_target", False))
     except (OSError, ValueError, KeyError, TypeError, ValidationError, RecursionError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{KEY}: {path} is damaged: {reason[:200]}; copy or train that run again") from None

@@ -91,7 +91,7 @@ def load_exported(
         wanted = f"{path}: no exported model" + (f" in {precision}" if precision else "")
         raise UserError(f"{wanted}; write one with: seq2seq export RUN {path} --formats onnx,onnx-int8")
     config = load_config(path)
-    src_tokenizer, tgt_tokenizer = load_tokenizers(path)
+    src_tokenizer, tgt_tokenizer = load_tokenizers(path, config.reverse_target)
     chosen_words = Shortlist.load(path, len(src_tokenizer), len(tgt_tokenizer)) if shortlist else None
     scorer = OnnxScorer(graphs(path, chosen), len(tgt_tokenizer), threads, chosen_words)
     scorer.expect(config.decoding.beam_size + 1)
@@ -109,7 +109,7 @@ def load_config(folder: Path) -> SimpleNamespace:
         content = json.loads(read_bounded(path, CONFIG_BYTES))
         if content.get("format") != FORMAT:
             raise UserError(f"{path}: format {str(content.get('format'))[:40]!r}, not {FORMAT}; export the model again")
-        content["decoding"] = {**LATER, **content["decoding"]}
+        content = {"reverse_target": False, **content, "decoding": {**LATER, **content["decoding"]}}
         _check(content)
         decoding = json.loads(json.dumps(content["decoding"]), object_hook=lambda part: SimpleNamespace(**part))
         return SimpleNamespace(**{**content, "decoding": decoding})
@@ -132,6 +132,8 @@ def _check(content: dict[str, Any]) -> None:
         _within(decoding[limit], "offset", 0, 10_000)
     if content["max_length"] is not None:
         _within(content, "max_length", 1, 1_000_000)
+    if not isinstance(content["reverse_target"], bool):
+        raise ValueError("reverse_target is neither true nor false")
     for side in ("src", "tgt"):
         if not is_code(content[side]):
             raise ValueError(f"{side} is no language code")

@@ -136,6 +136,8 @@ def _refuse(config: SimpleNamespace) -> None:
     """A search that the browser does not have."""
     if config.task != "translation":
         raise UserError(f"--web: a {config.task.replace('_', ' ')} translates nothing; name a translator's run")
+    if config.reverse_target:
+        raise UserError("--web: a model of data.reverse_target has no counterpart in the browser; name another run")
     usual, found = DecodingConfig().model_dump(mode="json"), as_dict(config.decoding)
     for key in usual.keys() - IN_THE_BROWSER:
         if found[key] != usual[key]:

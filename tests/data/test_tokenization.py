@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from seq2seq.data import tokenizer_training
-from seq2seq.data.tokenization import BLANKS, BYTES, EOS, SPECIAL, UNK, Tokenizer
+from seq2seq.data.tokenization import BLANKS, BYTES, EOS, SPECIAL, UNK, BackwardTokenizer, Tokenizer
 from seq2seq.data.tokenizer_training import characters_seen
+from seq2seq.decoding.words import word_places
 from seq2seq.errors import UserError
 from seq2seq.recipe import AnyTokenizer
 from tests.data.trained import KINDS, SENTENCES, SUBWORDS, normalised, train, trained
@@ -210,3 +212,22 @@ def test_blanks_are_what_no_text_comes_of(kind: str) -> None:
     assert blanks[:3] == SPECIAL[:3] and SPECIAL[UNK] not in blanks
     assert set(blanks[3:]) <= {"▁", "<0x20>", *(f"<0x{ord(c):02X}>" for c in BLANKS if ord(c) < 128)}
     assert ("▁" in blanks) == ("▁" in tokenizer.pieces)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_backward_the_words_change_places_and_nothing_else(kind: str) -> None:
+    forward = trained(kind)
+    tokenizer, rng = BackwardTokenizer(forward), random.Random(3)
+    texts = [
+        " ".join(rng.choices([*SENTENCES[0].split(), "the", "dog.", "½", "日本", "?!", "a▁b"], k=n)) for n in range(9)
+    ]
+    for text, ids, places in zip(texts, tokenizer.encode_batch(texts), tokenizer.words(texts), strict=True):
+        turned = " ".join(text.split()[::-1])
+        assert [ids] == forward.encode_batch([turned])
+        assert tokenizer.decode(ids) == forward.decode(*forward.encode_batch([text]))
+        assert tokenizer.as_written(text) == forward.normalize(turned)
+        words = len(text.split())
+        assert places == [words - 1 - place for place in forward.words([turned])[0]]
+        if UNK not in ids:
+            assert places == word_places(tokenizer, ids)
+    assert tokenizer.backward and len(tokenizer) == len(forward) and not forward.backward

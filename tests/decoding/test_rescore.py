@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seq2seq.data.tokenization import BOS, EOS
+from seq2seq.data.tokenization import BOS, EOS, BackwardTokenizer, Tokenizer
 from seq2seq.decoding.search import GRID, normalize
 from seq2seq.decoding.translator import Translator
 from seq2seq.recipe import AveragePenaltyConfig, DecodingConfig, WuPenaltyConfig
@@ -24,11 +24,18 @@ LIMIT = 5
 Text = tuple[int, ...]
 
 
-def trained(table: Tables, src: str = "en", tgt: str = "de", task: str = "translation", **others: Any) -> Any:
+def trained(
+    table: Tables,
+    src: str = "en",
+    tgt: str = "de",
+    task: str = "translation",
+    tgt_tokenizer: Tokenizer = TOKENIZER,
+    **others: Any,
+) -> Any:
     """A translator of tables, which loads others by name."""
     config = SimpleNamespace(src=src, tgt=tgt, task=task, max_length=None, name="tables")
     return SimpleNamespace(
-        config=config, scorer=table, src_tokenizer=TOKENIZER, tgt_tokenizer=TOKENIZER, confidence=None,
+        config=config, scorer=table, src_tokenizer=TOKENIZER, tgt_tokenizer=tgt_tokenizer, confidence=None,
         beside=others.__getitem__,
     )  # fmt: skip
 
@@ -43,12 +50,13 @@ def log(table: Tables, source: Text, target: Text) -> float:
 def test_the_best_sum_of_all_is_found(seed: int, penalty: str) -> None:
     own, channel, other, speech, backward = (tables(seed * 10 + i) for i in range(5))
     others = {
-        "channel": trained(channel, "de", "en"), "other": trained(other), "backward": trained(backward),
+        "channel": trained(channel, "de", "en"), "other": trained(other), 
+        "backward": trained(backward, tgt_tokenizer=BackwardTokenizer(TOKENIZER)),
         "speech": trained(speech, "fr", "de", "language_model"),
     }  # fmt: skip
     entries = [
         {"run": "channel", "weight": 0.5}, {"run": "other", "weight": 2.0}, {"run": "speech", "weight": 0.25},
-        {"run": "backward", "weight": 1.5, "reversed": True},
+        {"run": "backward", "weight": 1.5},
     ]  # fmt: skip
     config = wide(LIMIT, length_penalty=penalty, rescore=entries)
     (found,) = Translator(trained(own, **others), config).translate(["b a c"], 5)
@@ -79,15 +87,11 @@ def test_the_best_sum_of_all_is_found(seed: int, penalty: str) -> None:
 
 def test_runs_score_as_the_command_score_does(tmp_path: Path) -> None:
     recipe = str(write_toy(tmp_path, train=150))
-    for split in ("train", "valid"):
-        lines = (tmp_path / f"{split}.de").read_text().splitlines()
-        (tmp_path / f"{split}.reversed").write_text("".join(" ".join(line.split()[::-1]) + "\n" for line in lines))
     runs = {name: f"{tmp_path}/{name}" for name in ("run", "back", "backward", "lm")}
-    files = "{files: [F/SPLIT.en, F/SPLIT.reversed]}".replace("F", str(tmp_path))
     settings: dict[str, list[str]] = {
         "run": [],
         "back": ["data.src=de", "data.tgt=en", "tokenizer={kind: char}"],
-        "backward": [f"data.{split}={files.replace('SPLIT', split)}" for split in ("train", "valid")],
+        "backward": ["data.reverse_target=true"],
         "lm": LANGUAGE_MODEL[:5],
     }
     for name, own in settings.items():
@@ -96,8 +100,8 @@ def test_runs_score_as_the_command_score_does(tmp_path: Path) -> None:
         assert seq2seq("train", recipe, f"output_dir={runs[name]}", *own, *base, *more).code == 0, name
     (tmp_path / "in").write_text("one two three\n\nfour five six seven\n")
     weighed = "--rescore", f"{runs['back']}=0.5", "--rescore", runs["lm"]
-    backward = f"decoding.rescore=[{{run: {runs['backward']}, weight: 2, reversed: true}}]"
-    for options, weights in ((weighed, {"back": 0.5, "lm": 1.0}), ([backward], {"backward": 2.0})):
+    backward = "--rescore", f"{runs['backward']}=2"
+    for options, weights in ((weighed, {"back": 0.5, "lm": 1.0}), (backward, {"backward": 2.0})):
         out = (
             "--input",
             f"{tmp_path}/in",
@@ -120,8 +124,7 @@ def test_runs_score_as_the_command_score_does(tmp_path: Path) -> None:
             for one in record["n_best"]:
                 total = one["scores"]["search"]
                 for name, weight in weights.items():
-                    text = " ".join(one["text"].split()[::-1]) if name == "backward" else one["text"]
-                    pair = (text, record["source"]) if name == "back" else (record["source"], text)
+                    pair = (one["text"], record["source"])[:: 1 if name == "back" else -1]
                     assert one["scores"][runs[name]] == pytest.approx(scored(tmp_path, runs[name], *pair), abs=1e-4)
                     total += weight * one["scores"][runs[name]]
                 assert one["score"] == pytest.approx(total, abs=GRID)

@@ -51,7 +51,8 @@ class Evaluate(Stage):
         from seq2seq.data.tokenization import load_tokenizers
 
         recipe, folder = context.recipe, context.folder
-        update_test_sets(recipe.data, load_tokenizers(folder.model), folder.data, say)
+        tokenizers = load_tokenizers(folder.model, recipe.data.reverse_target)
+        update_test_sets(recipe.data, tokenizers, folder.data, say)
         result = _scores(recipe, folder, folder.translations)
         if folder.scores.exists() and json.loads(folder.scores.read_text(encoding="utf-8")) != result:
             folder.scores.replace(folder.previous_scores)

@@ -92,6 +92,7 @@ def bundle_config(recipe: Recipe) -> BundleConfig:
         task=recipe.task,
         src=recipe.data.src,
         tgt=recipe.data.tgt,
+        reverse_target=recipe.data.reverse_target,
         max_length=recipe.data.filter.max_length,
         model=recipe.model,
         decoding=recipe.decoding.model_copy(update={"glossary": glossary and pairs(glossary)}),
