@@ -68,13 +68,17 @@ def _decode(data: bytes) -> str:
 
 
 def _document(source: str, kind: Kind, column: str | None, aligned: bool) -> Document:
-    from seq2seq.documents import html, markdown, plain, po, subtitles, tables  # noqa: PLC0415 - as above
+    from seq2seq.documents import html, plain, po, subtitles, tables  # noqa: PLC0415 - as above
 
     document: Document
     match kind:
         case "html":
             document = html.Html(source, aligned)
         case "md":
+            try:
+                from seq2seq.documents import markdown  # noqa: PLC0415 - absent where only exported models translate
+            except ImportError:
+                raise UserError("Markdown needs a package that is not here: pip install markdown-it-py") from None
             document = markdown.markdown(source, aligned)
         case "srt" | "vtt":
             document = subtitles.subtitles(source, kind == "vtt", aligned)

@@ -60,6 +60,39 @@ def test_torch_is_never_imported(folders: tuple[Path, Path], command: list[str])
     assert "onnxruntime" in imported and not imported & heavy
 
 
+DOCUMENTS = {
+    "html": "<html><body><p>one <b>two</b> three</p><!-- one --></body></html>\n",
+    "md": "# one two\n\n- three `four`\n",
+    "srt": "1\n00:00:01,000 --> 00:00:02,000\none two\n\n",
+    "po": 'msgid "one two"\nmsgstr ""\n',
+    "csv": "id,text\n1,one two\n",
+    "jsonl": '{"id": 1, "text": "one two"}\n',
+    "txt": "  one two\n\n",
+}
+
+
+@pytest.mark.parametrize("kind", DOCUMENTS)
+def test_documents_are_translated_as_the_command_does(folders: tuple[Path, Path], kind: str) -> None:
+    options = ["--input-format", kind, *(["--column", "text"] if kind in ("csv", "jsonl") else [])]
+    commands = ["seq2seq.runtime", str(folders[1])], ["seq2seq", "translate", str(folders[1])]
+    found, expected = (stdin(DOCUMENTS[kind], "-m", *command, *options) for command in commands)
+    assert found.returncode == expected.returncode == 0, (found.stderr, expected.stderr)
+    assert found.stdout == expected.stdout != DOCUMENTS[kind]
+
+
+def test_documents_need_no_more_than_lines_do(folders: tuple[Path, Path]) -> None:
+    options = "-m", "seq2seq.runtime", str(folders[1]), "--input-format"
+    done = stdin(DOCUMENTS["html"], "-X", "importtime", *options, "html")
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "<b>" in done.stdout and not imported & {"torch", "pydantic", "yaml", "typer", "rich", "markdown_it"}
+    for more, said in (
+        (["csv"], "which column"), (["html", "--column", "x"], "--column has no effect"), (["pdf"], "invalid choice"),
+        (["html", "--format", "jsonl"], "--format has no effect"), (["docx"], "no document of Word's"),
+    ):  # fmt: skip
+        done = stdin("no such file", *options, *more)
+        assert done.returncode == 2 and said in done.stderr and not done.stdout and "Traceback" not in done.stderr
+
+
 def test_a_search_leaves_all_logits_but_the_best_in_the_graph(folders: tuple[Path, Path]) -> None:
     code = """if True:
         import sys
