@@ -7,6 +7,7 @@ import contextlib
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -20,19 +21,60 @@ CONNECTIONS = 1000
 HEADER_BYTES = 1 << 15
 SILENT_SECONDS = 15.0
 """Until a client has sent a request's head, or has read some of an answer."""
+LINGERING_BYTES = 1 << 27
+"""Of a request that is refused before all of it is there, so many are dropped, for `SILENT_SECONDS` at the most: its
+client gets to read why."""
+
+
+class Lingering:
+    """A connection that says what it has to say before it is closed: while the client still sends, that would be lost.
+
+    Args:
+        sending: whether it does.
+    """
+
+    def __init__(self, transport: asyncio.Transport, sending: Callable[[], bool]) -> None:
+        self._transport, self._sending = transport, sending
+        self.lingers, self._dropped = False, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        return self.lingers or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Say that nothing comes any more, and close when the client has understood."""
+        if self.is_closing() or not self._sending():
+            self._transport.close()
+            return
+        self.lingers = True
+        asyncio.get_running_loop().call_later(SILENT_SECONDS, self._transport.abort)
+        self._transport.write_eof()
+        self._transport.resume_reading()
+
+    def drop(self, data: bytes) -> None:
+        """What was sent meanwhile."""
+        self._dropped += len(data)
+        if self._dropped > LINGERING_BYTES:
+            self._transport.abort()
 
 
 class Protocol(H11Protocol):
-    """uvicorn's, which does not wait for ever for a client's head, nor for it to read."""
+    """uvicorn's, which does not wait for ever for a client's head, nor for it to read, nor for its refused body."""
 
     silent_seconds = SILENT_SECONDS
     _silent: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        self._lingering = Lingering(transport, lambda: self.conn.their_state is h11.SEND_BODY)
+        super().connection_made(self._lingering)  # type: ignore[arg-type]
         self._expect_something(True)
 
     def data_received(self, data: bytes) -> None:
+        if self._lingering.lingers:
+            self._lingering.drop(data)
+            return
         try:
             super().data_received(data)
         except h11.LocalProtocolError:  # nonsense behind a request that is being answered
