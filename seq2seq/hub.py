@@ -7,6 +7,7 @@ mean what they mean to all of the hub's clients.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 from collections.abc import Iterator
@@ -24,20 +25,25 @@ _FILES = ["*.json", "*.safetensors", "*.onnx", "*.npz", "README.md"]
 def located(name: str | Path) -> Path:
     """A folder: the one that is named, or of `hf:USER/NAME`, `hf:USER/NAME@REVISION` a copy of what lies there.
 
-    The copy is kept in the hub's cache; which commit it is of is said on stderr.
-
     Raises:
         UserError: there is no such model, or it can neither be reached nor was it fetched before.
     """
-    if not str(name).startswith(PREFIX):
-        return Path(name)
-    match = _NAME.fullmatch(str(name).removeprefix(PREFIX))
+    return fetched(str(name)) if str(name).startswith(PREFIX) else Path(name)
+
+
+@functools.cache
+def fetched(name: str) -> Path:
+    """A copy of what lies on the hub, kept in the hub's cache; which commit it is of is said on stderr.
+
+    A process looks a name up once: all that it does is done with the same model.
+    """
+    match = _NAME.fullmatch(name.removeprefix(PREFIX))
     if match is None:
         raise UserError(f"{name}: no name of a model on the hub; write hf:USER/NAME, or hf:USER/NAME@REVISION")
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - takes a third of a second
 
     repo, revision = match["repo"], match["revision"]
-    with _told(str(name)):
+    with _told(name):
         folder = Path(snapshot_download(repo, revision=revision, allow_patterns=_FILES, endpoint=_endpoint()))
     if revision != folder.name:
         say(f"{PREFIX}{repo}@{folder.name}")
@@ -73,6 +79,7 @@ def push(folder: Path, repo: str, branch: str | None, private: bool | None, mess
             repo_id=repo, folder_path=folder, commit_message=message, revision=branch,
             allow_patterns=_FILES, delete_patterns=_FILES,
         )  # fmt: skip
+    fetched.cache_clear()
     return str(done.oid)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+MANIFEST = "manifest.json"
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -20,7 +22,7 @@ class RunFolder:
     @property
     def manifest(self) -> Path:
         """By stage: what it was made from, with what, and when."""
-        return self.root / "manifest.json"
+        return self.root / MANIFEST
 
     @property
     def data(self) -> Path:

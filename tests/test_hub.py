@@ -8,7 +8,7 @@ import pytest
 
 import seq2seq as s2s
 from seq2seq.errors import UserError
-from seq2seq.hub import located
+from seq2seq.hub import fetched, located
 from seq2seq.pipeline import Runner
 from tests.command_line import refused, seq2seq
 from tests.fake_hub import FakeHub
@@ -28,6 +28,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # other tests begin offline
     monkeypatch.setenv("HF_TOKEN", fake.token)
+    fetched.cache_clear()
     with fake.served() as address:
         monkeypatch.setenv("HF_ENDPOINT", address)
         yield fake
@@ -71,6 +72,7 @@ def test_what_was_fetched_is_there_without_a_network(hub: FakeHub, run: Path, mo
     assert seq2seq("push", str(run), "user/toy").code == 0
     folder = located("hf:user/toy")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    fetched.cache_clear()
     assert located("hf:user/toy") == folder
     with pytest.raises(UserError, match="hf:user/other: the hub cannot be reached"):
         located("hf:user/other")
@@ -104,10 +106,21 @@ def test_branches_and_private_models(hub: FakeHub, run: Path, tmp_path: Path, mo
     with pytest.raises(UserError, match="hf:user/own: no model of seq2seq's"):
         located("hf:user/own")
     monkeypatch.setenv("HF_TOKEN", "wrong")
+    fetched.cache_clear()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "another"))
     with pytest.raises(UserError, match="hf:user/own@small: not there, or private"):
         located("hf:user/own@small")
     refused(seq2seq("push", str(run), "user/own"), "hf:user/own: ", "hf auth login")
+
+
+def test_a_name_is_looked_up_once_until_something_is_pushed(hub: FakeHub, run: Path) -> None:
+    assert seq2seq("push", str(run), "user/toy").code == 0
+    first = located("hf:user/toy")
+    hub.commit("user/toy", "main", hub.files("user/toy", "main") | {"README.md": b"newer"})
+    asked = len(hub.requests)
+    assert located("hf:user/toy") == located(Path("hf:user/toy")) == first and len(hub.requests) == asked
+    assert seq2seq("push", str(run), "user/another").code == 0
+    assert (located("hf:user/toy") / "README.md").read_bytes() == b"newer"
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from seq2seq.data.tokenization import (
     normalizer,
 )
 from seq2seq.errors import UserError
+from seq2seq.hub import located
 from seq2seq.recipe import (
     AnyTokenizer,
     BpeTokenizerConfig,
@@ -33,7 +34,6 @@ from seq2seq.recipe import (
     UnigramTokenizerConfig,
     WordTokenizerConfig,
 )
-from seq2seq.recipe.start import fetched
 
 TRAINING_SENTENCES = 1_000_000
 """Sentences a side that tokenizers are trained on; of larger data, evenly spaced ones."""
@@ -70,7 +70,7 @@ def folder_of(config: RunTokenizerConfig) -> Path:
     Raises:
         UserError: there are none.
     """
-    run = fetched(config.run)
+    run = located(config.run)
     for folder in (run, run / "model", run / "data"):
         if (folder / JOINT).exists() or (folder / TGT).exists():
             return folder

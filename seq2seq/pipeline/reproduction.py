@@ -16,7 +16,7 @@ from seq2seq.pipeline.runner import Runner, holds_seeds
 from seq2seq.pipeline.seeds import SeedsRunner, runner_of
 from seq2seq.pipeline.stages.evaluate import read_scores
 from seq2seq.recipe.file import load_recipe
-from seq2seq.run_folder import RunFolder
+from seq2seq.run_folder import MANIFEST, RunFolder
 
 if TYPE_CHECKING:
     from seq2seq.distributed import Processes
@@ -40,15 +40,15 @@ def prepared(run: Path, output: Path) -> tuple[Runner | SeedsRunner, list[str]]:
     Raises:
         UserError: there is no finished run; the other folder is something else's; data cannot be read.
     """
-    if not (run / "manifest.json").exists():
-        raise UserError(f"{run}: no run folder (it has no manifest.json)")
+    if not RunFolder(run).manifest.exists():
+        raise UserError(f"{run}: no run folder (it has no {MANIFEST})")
     if output.resolve() == run.resolve():
         raise UserError(f"--output {output}: that is the run itself; name another folder")
     runner = runner_of(load_recipe(run).model_copy(update={"output_dir": str(output)}))
     pairs = _pairs(run, runner)
     found: list[str] = []
     for folder, one in pairs:
-        for name, stage in Manifest.read(folder / "manifest.json").stages.items():
+        for name, stage in Manifest.read(RunFolder(folder).manifest).stages.items():
             found += differences(stage.inputs, one.inputs.get(name, {}))
             now = versions()
             found += [f"{k} {v} -> {now[k]}" for k, v in stage.versions.items() if now.get(k, v) != v]

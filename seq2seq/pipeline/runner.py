@@ -188,7 +188,7 @@ class Runner:
 def holds_seeds(root: Path) -> bool:
     """Whether a folder is that of a recipe with several seeds."""
     with contextlib.suppress(OSError, UserError):
-        return Manifest.read(root / "manifest.json").inputs_of(SEEDS) is not None
+        return Manifest.read(RunFolder(root).manifest).inputs_of(SEEDS) is not None
     return False
 
 

@@ -10,7 +10,7 @@ from seq2seq.evaluation.metrics import METRICS, Score
 from seq2seq.pipeline.manifest import Manifest
 from seq2seq.pipeline.runner import SEEDS
 from seq2seq.pipeline.stages.evaluate import read_scores
-from seq2seq.run_folder import RunFolder
+from seq2seq.run_folder import MANIFEST, RunFolder
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def list_runs(folder: Path, sort: str) -> list[RunLine]:
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; name the one that holds the run folders")
     lines = []
-    for path in sorted(folder.glob("*/manifest.json")):
+    for path in sorted(folder.glob(f"*/{MANIFEST}")):
         run = RunFolder(path.parent)
         stages = list(Manifest.read(path).stages)
         scores = read_scores(run) if {"evaluate", SEEDS} & set(stages) and run.scores.exists() else {}

@@ -23,7 +23,7 @@ from seq2seq.pipeline.seeds_summary import seeds_scores
 from seq2seq.pipeline.stages.evaluate import read_test_set, score_test_set
 from seq2seq.recipe import Recipe
 from seq2seq.recipe.file import load_recipe
-from seq2seq.run_folder import RunFolder
+from seq2seq.run_folder import MANIFEST, RunFolder
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ def run_folders(root: Path) -> list[Path]:
     Raises:
         UserError: it is none of these.
     """
-    if (root / "manifest.json").exists():
-        seeds = sorted(path.parent for path in root.glob("seed-*/manifest.json")) if holds_seeds(root) else []
+    if RunFolder(root).manifest.exists():
+        seeds = sorted(path.parent for path in root.glob(f"seed-*/{MANIFEST}")) if holds_seeds(root) else []
         return [*seeds, root]
     if (root / "sweep.yaml").exists():
-        runs = [run for path in sorted(root.glob("*/manifest.json")) for run in run_folders(path.parent)]
-        return [run for run in runs if Manifest.read(run / "manifest.json").stages]
-    raise UserError(f"{root}: no run folder (it has no manifest.json)")
+        runs = [run for path in sorted(root.glob(f"*/{MANIFEST}")) for run in run_folders(path.parent)]
+        return [run for run in runs if Manifest.read(RunFolder(run).manifest).stages]
+    raise UserError(f"{root}: no run folder (it has no {MANIFEST})")
 
 
 def verify(root: Path) -> Iterator[Check]:

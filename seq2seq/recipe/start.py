@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,6 @@ MAX_BYTES = 1_000_000
 """Of a model's config.json."""
 
 
-fetched = functools.cache(located)
-"""A model by name is looked up once: all stages of a run see the same one."""
-
-
 def started_from(data: Any) -> str | None:
     """What a recipe's keys name as the start, before they are checked."""
     training = data.get("training") if isinstance(data, dict) else None
@@ -37,7 +32,7 @@ def model_folder(run: str) -> Path:
     Raises:
         UserError: there is none.
     """
-    root = fetched(run)
+    root = located(run)
     folder = folder_of_model(root)
     if (folder / "config.json").exists():
         return folder
