@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import http.server
 import json
 import os
 import random
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +23,7 @@ from seq2seq.serving import offline
 from tests.command_line import refused, seq2seq
 from tests.data.trained import KINDS, SENTENCES, trained
 from tests.serving.test_translation_page import until
+from tools.compare_browser import served as serving
 
 PACKAGE = os.environ.get("ONNXRUNTIME_WEB")
 LINES = ["one two three", "nine", " four  unseen five ", "six seven eight nine zero one", "two two", "five, four. One!"]
@@ -40,26 +37,6 @@ TRANSLATE = """async lines => {
   for (const q of lines) found.push(await translate({ q }, signal))
   return found
 }"""
-
-
-@contextlib.contextmanager
-def serving(folder: Path, port: int = 0) -> Iterator[tuple[str, list[str]]]:
-    """A folder's address where it is served as any web server would, and the paths that are asked for."""
-    asked = list[str]()
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args: Any) -> None:
-            asked.append(self.path)
-
-    handler = functools.partial(Handler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/", asked
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +162,13 @@ def test_the_page_works_as_the_servers_does(site: tuple[Any, Path]) -> None:
     page.context.set_offline(False)
     said = (folder / "README.md").read_text()
     assert offline.VERSION in said and "MIT" in said and (folder / "runtime/LICENSE").exists()
+
+
+def test_the_tool_compares_them(site: tuple[Any, Path], tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("\n".join(LINES))
+    command = [sys.executable, "-m", "tools.compare_browser", str(site[1]), str(tmp_path / "text"), "--sentences", "3"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "browser and Python: 3 of 3 texts are equal" in done.stdout
 
 
 def test_what_was_visited_opens_without_its_server(site: tuple[Any, Path], browser: Any, tmp_path: Path) -> None:
