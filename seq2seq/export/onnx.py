@@ -69,8 +69,15 @@ def write_graphs(model: Seq2Seq, files: Graphs, shortlist: bool = False) -> None
 
 
 def quantize(fp32: Path, int8: Path) -> None:
-    """The same graph with int8 weights in its products, each row with a scale of its own; inputs are quantized as
-    they come."""
+    """The same graph with int8 weights in its products and embeddings, each row with a scale of its own; inputs are
+    quantized as they come."""
+    _quantize_products(fp32, int8)
+    model = onnx.load(int8)
+    _quantize_lookups(model.graph)
+    onnx.save(model, int8)
+
+
+def _quantize_products(fp32: Path, int8: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415 - slow to import
 
     with _quiet():
@@ -79,7 +86,7 @@ def quantize(fp32: Path, int8: Path) -> None:
 
 def quantize_short(fp32: Path, int8: Path) -> None:
     """`quantize` of a step whose output layer is of some words: its weight too, which is not a constant there."""
-    quantize(fp32, int8)
+    _quantize_products(fp32, int8)
     model = onnx.load(int8)
     graph = model.graph
     readers = {name: node for node in graph.node for name in node.input}
@@ -89,8 +96,7 @@ def quantize_short(fp32: Path, int8: Path) -> None:
     product = readers[across.output[0]]
     (stored,) = (one for one in graph.initializer if one.name == gather.input[0])
     weight = numpy_helper.to_array(stored)
-    scale = np.maximum(np.abs(weight).max(1), 1e-30).astype(np.float32) / 127
-    whole = np.rint(weight / scale[:, None]).astype(np.int8)
+    whole, scale = _in_int8(weight)
     graph.initializer.extend(
         [numpy_helper.from_array(whole, "short.weight"), numpy_helper.from_array(scale, "short.steps")]
     )
@@ -110,8 +116,38 @@ def quantize_short(fp32: Path, int8: Path) -> None:
     graph.node.remove(product)
     for place, node in enumerate(made):
         graph.node.insert(at + place, node)
+    _quantize_lookups(graph)
     del graph.value_info[:]
     onnx.save(model, int8)
+
+
+def _quantize_lookups(graph: onnx.GraphProto) -> None:
+    """Rows that are looked up, of embeddings, in int8: a quarter of what is most of the file of a large vocabulary."""
+    stored = {one.name: one for one in graph.initializer if one.data_type == TensorProto.FLOAT and len(one.dims) == 2}
+    for gather in [node for node in graph.node if node.op_type == "Gather" and node.input[0] in stored]:
+        name, y = gather.input[0], gather.output[0]
+        if any(name in node.input for node in graph.node if node is not gather):
+            continue
+        whole, scale = _in_int8(numpy_helper.to_array(stored[name]))
+        graph.initializer.remove(stored[name])
+        graph.initializer.extend(
+            [numpy_helper.from_array(whole, name), numpy_helper.from_array(scale[:, None], f"{name}.steps")]
+        )
+        gather.output[0] = f"{y}.whole"
+        made = [
+            helper.make_node("Cast", [f"{y}.whole"], [f"{y}.float"], to=TensorProto.FLOAT),
+            helper.make_node("Gather", [f"{name}.steps", gather.input[1]], [f"{y}.steps"]),
+            helper.make_node("Mul", [f"{y}.float", f"{y}.steps"], [y]),
+        ]
+        at = list(graph.node).index(gather) + 1
+        for place, node in enumerate(made):
+            graph.node.insert(at + place, node)
+
+
+def _in_int8(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whole numbers, and what each row's are multiplied by."""
+    scale = np.maximum(np.abs(weight).max(1), 1e-30).astype(np.float32) / 127
+    return np.rint(weight / scale[:, None]).astype(np.int8), scale
 
 
 def _free(name: str) -> dict[int, Any]:
