@@ -42,11 +42,11 @@ EXAMPLES = [(" ".join(WORDS), "W" * 200)]
 
 def full_report() -> str:
     """A page with long words, wide numbers and all its parts."""
-    texts, details = [" ".join(WORDS)] * 40, [detail(WORDS, WORDS)] * 40
-    known = Rarity("word", [0, 5, 50, 500, 5000] * 8, [3, 1, 0, 0, 0] * 8)
+    texts, details = [" ".join(WORDS)] * 8, [detail(WORDS, WORDS)] * 8
+    known = Rarity("word", [0, 5, 50, 500, 5000] * 2, [3, 1, 0, 0, 0] * 2)
     sets = [
-        a_test_set("flickr2016", sources=texts, hypotheses=texts, details=details),
-        a_test_set("x" * 80, rarity=known),
+        a_test_set("flickr2016", 8, sources=texts, hypotheses=texts, details=details),
+        a_test_set("x" * 80, 10, rarity=known),
     ]
     facts = [("Weights", "5,123,456"), ("Command", "seq2seq run " + "recipes/multi30k-en-de.yaml" * 8)]
     log: list[dict[str, Any]] = []
