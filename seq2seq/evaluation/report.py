@@ -20,6 +20,7 @@ from seq2seq.evaluation.metrics import METRICS, LengthBucket, Score, score_by_le
 from seq2seq.evaluation.robustness import COLUMNS as ROBUSTNESS_COLUMNS
 from seq2seq.evaluation.robustness import Robustness
 from seq2seq.evaluation.sentences import SentenceView, choose_sentences
+from seq2seq.evaluation.word_use import rare_and_frequent, signs_in_words
 from seq2seq.languages import has_spaces, language_name
 
 SCORE_COLUMNS = ("test set", "metric", "score", "95 % interval", "sentences")
@@ -92,6 +93,11 @@ def to_markdown(report: RunReport) -> str:
             measure = of_kind[0].measure
             rows = [(one.label, f"{one.scores[0]:.2f}", f"{one.count:,}") for one in of_kind]
             parts += [f"{measure}, by {kind}:", markdown_table((kind, measure, "count"), rows)]
+        parts.append(signs_in_words(test_set.sources, test_set.hypotheses, test_set.references))
+        found = rare_and_frequent(test_set.hypotheses, test_set.references, report.tgt)
+        for title, words in zip(("Used too rarely", "Used too often"), found, strict=True):
+            told = ", ".join(f"{cell(one.word)} ({one.translations:,}, references {one.references:,})" for one in words)
+            parts += [f"{title}: {told}"] if told else []
         chrf = sentence_chrf(test_set.hypotheses, test_set.references)
         texts = test_set.sources, test_set.hypotheses, test_set.references
         for title, sentences in choose_sentences(*texts, chrf, report.tgt):

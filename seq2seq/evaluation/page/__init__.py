@@ -21,6 +21,7 @@ from seq2seq.evaluation.search import search_charts
 from seq2seq.evaluation.seeds import SeedsReport, validation_chart
 from seq2seq.evaluation.sentences import choose_sentences
 from seq2seq.evaluation.sweep import SweepReport, sweep_charts, verdicts
+from seq2seq.evaluation.word_use import rare_and_frequent, signs_in_words
 from seq2seq.languages import language_name
 
 MAPS = 6
@@ -127,6 +128,8 @@ def _test_set_view(test_set: TestSetReport, report: RunReport) -> dict[str, Any]
             chart.inline()
             for chart in (*(curves.bucket_chart(*one) for one in kinds(test_set, report)), curves.chrf_chart(chrf))
         ],
+        "signs": signs_in_words(*texts),
+        "words": rare_and_frequent(test_set.hypotheses, test_set.references, report.tgt),
         "groups": choose_sentences(*texts, chrf, report.tgt),
         "attentions": _attentions(test_set),
         "rows": Markup(explorer.rows(*texts, chrf, test_set.details, report.src, report.tgt)),  # it escapes itself

@@ -25,7 +25,7 @@ class Report(Stage):
 
     name = "report"
     needs = ("evaluate",)
-    code_version = 5
+    code_version = 6
 
     def inputs(self, recipe: Recipe) -> Inputs:
         """The title, the licence, translations of runs that are compared, the robustness suite where it has run: all
