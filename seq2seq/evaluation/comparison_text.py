@@ -16,7 +16,8 @@ from seq2seq.evaluation.metrics import METRICS
 
 
 def print_comparison(one: Comparison, console: Console) -> None:
-    """A row for each system, a column for each metric; below, each difference in words, and the signatures."""
+    """A row for each system, a column for each metric; below, each difference in words, where they differ, and the
+    signatures."""
     table = Table(title=Text(one.name), title_justify="left", header_style="bold", box=None, pad_edge=False)
     table.add_column("system", overflow="fold")
     for metric in one.results:
@@ -33,8 +34,29 @@ def print_comparison(one: Comparison, console: Console) -> None:
     for metric in one.results:
         for i in range(1, len(one.systems)):
             console.print(Text(verdict(one, metric, i)), soft_wrap=True)
+    if one.buckets:
+        _print_buckets(one, console)
     for metric, (signature, _) in one.results.items():
         console.print(Text(f"{METRICS[metric].label}|{signature}", style="dim"), soft_wrap=True)
+
+
+def _print_buckets(one: Comparison, console: Console) -> None:
+    """Kinds of sentences and words, a column for each system."""
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("count", justify="right")
+    for system in one.systems:
+        table.add_column(Text(system), justify="right", overflow="fold", min_width=5)
+    kind = ""
+    for bucket in one.buckets:
+        if bucket.kind != kind:
+            kind = bucket.kind
+            table.add_row(Text(f"{bucket.measure}, by {kind}", style="dim"))
+        numbers = [Text(f"{score:.1f}") for score in bucket.scores]
+        table.add_row(Text(f"  {bucket.label}"), f"{bucket.count:,}", *numbers)
+    console.print()
+    console.print(table)
+    console.print()
 
 
 def to_csv(comparisons: Sequence[Comparison]) -> str:

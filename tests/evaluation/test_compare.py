@@ -10,15 +10,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from seq2seq.evaluation.buckets import Rarity
 from seq2seq.evaluation.compare import TestSet, compare, differences, verdict
 from seq2seq.evaluation.comparison_text import to_csv, to_latex
-from seq2seq.evaluation.page import compare_to_html
-from tests.browsing import faults
 from tests.command_line import seq2seq
 
 WORDS = "der die das Hund Mann Frau Ball Straße läuft spielt auf mit roten kleinen 3 Kindern , .".split()
@@ -118,14 +115,6 @@ def test_csv_and_latex() -> None:
     assert re.search(r"good & \\textbf\{[\d.]+\}\$\^\\dagger\$", latex)
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_the_page(browser: Any, tmp_path: Path, width: int) -> None:
-    found = compare(a_test(), ["bleu", "chrf", "ter"], "bs", 20)
-    page = compare_to_html([found], [("model.encoder.layers", ["1", "2", "3"])])
-    (tmp_path / "page.html").write_text(page, encoding="utf-8")
-    assert not faults(browser, tmp_path / "page.html", width, "light")
-
-
 def test_the_command_with_plain_files(tmp_path: Path) -> None:
     write(tmp_path)
     files = ("compare", *(str(tmp_path / name) for name, _ in SYSTEMS), "--ref", str(tmp_path / "ref"))
@@ -134,6 +123,9 @@ def test_the_command_with_plain_files(tmp_path: Path) -> None:
     assert done.code == 0 and "is better than" in done.out and (tmp_path / "page.html").exists()
     plain = json.loads(seq2seq(*files, *options, "--json").out)
     assert len(plain["test_sets"]["ref"]["metrics"]["bleu"]["verdicts"]) == 2
+    told = [line.split() for line in done.out.split("\n")]
+    for bucket in plain["test_sets"]["ref"]["buckets"]:
+        assert [*bucket["label"].split(), str(bucket["count"]), *(f"{v:.1f}" for v in bucket["scores"])] in told
     assert seq2seq(*files, *options, "--format", "latex").out.startswith(r"\begin{tabular}")
 
 
