@@ -67,7 +67,8 @@ class Translator:
 
     Args:
         config: how to search; None: as the recipe said.
-        batch_size: sentences translated together; changes speed and memory, never a translation (in fp32).
+        batch_size: sentences translated together; changes speed and memory; in fp32 no translation, unless rounding
+            decides which of two is the better one.
         align: also tell where the best translation's words come from, which takes another pass.
     """
 

@@ -14,6 +14,7 @@ from seq2seq.bundle import Bundle, load_bundle
 from seq2seq.data.tokenization import EOS
 from seq2seq.decoding import search
 from seq2seq.decoding.model_scorer import ModelScorer, ModelState, TorchLogits
+from seq2seq.decoding.translation import Translation
 from seq2seq.decoding.translator import Translator
 from seq2seq.pipeline import Runner
 from tests.command_line import seq2seq
@@ -133,6 +134,17 @@ def test_an_unsorted_or_repeated_n_best_is_seen(bundle: Bundle, monkeypatch: pyt
     assert "not sorted" in str(selftest.n_best(bundle, LINES))
     monkeypatch.setattr(Translator, "translate", double)
     assert "twice" in str(selftest.n_best(bundle, LINES))
+
+
+@pytest.mark.parametrize(("nats", "told"), [(0.0019, False), (0.0021, True)])
+def test_rounding_may_choose_among_equals(nats: float, told: bool, bundle: Bundle) -> None:
+    def changed(translation: Translation) -> Translation:
+        (best, *_) = translation.candidates
+        return replace(translation, candidates=[replace(best, text="other", score=best.score - nats)])
+
+    lines, ours = LINES[1:2], Translator(bundle).translate(LINES[1:2])
+    found = selftest._different(lines, ours, [changed(ours[0])], "one", "other")
+    assert (found is not None) is told
 
 
 def test_an_exported_model_that_is_another_is_seen(bundle: Bundle, run: Path) -> None:
