@@ -56,6 +56,16 @@ def test_it_equals_the_steps_forward_and_backward(attention: str, settings: dict
         torch.testing.assert_close(gradient, others[name], msg=lambda text, name=name: f"{name}: {text}")
 
 
+def test_whoever_asks_for_the_attention_gets_it() -> None:
+    made = model(attention="luong_general").eval()
+    embedded, memory = torch.randn(3, 4, 6, dtype=torch.double), made.encode(SRC, LENGTHS)
+    states, nothing = made.decoder(embedded, memory)
+    same, attention = made.decoder(embedded, memory, with_attention=True)
+    torch.testing.assert_close(same, states)
+    assert nothing is None
+    torch.testing.assert_close(attention.sum(-1), torch.ones(3, 4, dtype=torch.double))
+
+
 @pytest.mark.parametrize(
     "settings",
     [
