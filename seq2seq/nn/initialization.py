@@ -1,11 +1,26 @@
 """First weights."""
 
+import contextlib
 import math
+from collections.abc import Iterator
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
 
 from seq2seq import recipe
+
+_skipped = ContextVar("skipped", default=False)
+
+
+@contextlib.contextmanager
+def uninitialized() -> Iterator[None]:
+    """Models made inside keep what their memory holds: trained weights are read into them next."""
+    token = _skipped.set(True)
+    try:
+        yield
+    finally:
+        _skipped.reset(token)
 
 
 def initialize(model: nn.Module, config: recipe.Initializer | None) -> None:
@@ -34,7 +49,7 @@ def fill(weight: Tensor | None, config: recipe.KernelInitializer, hidden_size: i
     Args:
         scale: a cell's `kernel_scale`, for the kind variance_preserving.
     """
-    if weight is None or weight.numel() == 0:
+    if weight is None or weight.numel() == 0 or _skipped.get():
         return
     if isinstance(config, recipe.UniformInitializerConfig):
         bound = config.range if config.range is not None else 1 / math.sqrt(hidden_size)

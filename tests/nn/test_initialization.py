@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from seq2seq import recipe
+from seq2seq.nn.initialization import fill, uninitialized
 from seq2seq.nn.layer import Layer
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.training.gradients import gradient_norms, starved
@@ -100,3 +101,12 @@ def test_what_older_models_state_is_still_valid(kind: str) -> None:
     old = {"kind": kind, "use_bias": True, "kernel_initializer": uniform, "recurrent_initializer": uniform}
     config = recipe.StackConfig.model_validate({"cell": old})
     assert config.cell.kernel_initializer.kind == config.cell.recurrent_initializer.kind == "uniform"
+
+
+def test_weights_that_are_read_in_next_are_not_drawn() -> None:
+    weight, ones = torch.full((2, 3), 5.0), recipe.PlainInitializerConfig(kind="ones")
+    with uninitialized():
+        fill(weight, ones, 2)
+        assert weight.eq(5).all()
+    fill(weight, ones, 2)
+    assert weight.eq(1).all()
