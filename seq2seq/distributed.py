@@ -28,7 +28,7 @@ torch's own time (half an hour for gloo), so that a machine that is gone without
 
 
 class ProcessLost(UserError):
-    """Another process of the same training is gone: it cannot go on, and has to be started again."""
+    """Another process of the same training is gone: it cannot continue, and has to be started again."""
 
     every_process = True
 
@@ -117,7 +117,7 @@ class Processes:
                 raise
             raise ProcessLost(
                 f"process {self.rank} of {self.count}: another process of this training is gone "
-                f"({_first_line(error)}); the same command goes on from the last checkpoint"
+                f"({_first_line(error)}); the same command resumes from the last checkpoint"
             ) from None
 
 

@@ -112,7 +112,7 @@ def raise_if_disk_full(path: Path) -> Iterator[None]:
         if reason is None:
             raise
         raise UserError(
-            f"{path}: cannot be written: {reason}; make room there, then the same command goes on from what is saved"
+            f"{path}: cannot be written: {reason}; make room there, then the same command resumes from what is saved"
         ) from None
 
 

@@ -35,7 +35,7 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """The exact state of a training, to go on from."""
+        """The exact state of a training, to resume from."""
         return self.root / "checkpoints"
 
     def checkpoint_states(self) -> list[Path]:

@@ -100,7 +100,7 @@ def test_a_run_ends_with_where_to_look_and_how_to_translate(tmp_path: Path) -> N
     second = seq2seq("run", str(recipe))
     assert "nothing to do" in second.out
     beam = seq2seq("plan", str(recipe), "decoding.beam_size=3").out.splitlines()
-    assert beam[0].split() == ["prepare", "fresh"] and beam[1].split() == ["train", "fresh"]
+    assert beam[0].split() == ["prepare", "up", "to", "date"] and beam[1].split() == ["train", "up", "to", "date"]
     assert beam[2] == "translate  runs: decoding.beam_size 2 -> 3"
     assert seq2seq("run", str(run)).out.startswith("nothing to do")
     wider = seq2seq("evaluate", str(recipe), "decoding.beam_size=10")
@@ -112,7 +112,7 @@ def test_a_run_ends_with_where_to_look_and_how_to_translate(tmp_path: Path) -> N
     )
     as_json = seq2seq("evaluate", str(run), "--json", "decoding.beam_size=10")
     assert json.loads(as_json.out) == json.loads((run / "report" / "scores.json").read_text())
-    assert seq2seq("plan", str(recipe), "decoding.beam_size=10").out.splitlines()[1].split() == ["train", "fresh"]
+    assert seq2seq("plan", str(recipe), "decoding.beam_size=10").out.splitlines()[1].split() == ["train", "up", "to", "date"]
 
 
 def test_a_recipe_without_test_sets_says_so(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_force_trains_from_the_start(tmp_path: Path) -> None:
     recipe = write_toy(tmp_path)
     assert seq2seq("train", str(recipe)).code == 0
     forced = seq2seq("train", str(recipe), "--force")
-    assert "epoch 1.00" in forced.err and "going on from" not in forced.err
+    assert "epoch 1.00" in forced.err and "resuming from" not in forced.err
 
 
 def test_evaluate_agrees_with_sacrebleu(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_run_folder_of_any_name_is_a_recipe(name: str, tmp_path: Path) -> None
     recipe, folder = write_toy(tmp_path, train=20), tmp_path / name
     assert seq2seq("prepare", str(recipe), f"output_dir={json.dumps(str(folder), ensure_ascii=False)}").code == 0
     again = seq2seq("plan", str(folder))
-    assert again.code == 0 and again.out.splitlines()[0].split() == ["prepare", "fresh"], again
+    assert again.code == 0 and again.out.splitlines()[0].split() == ["prepare", "up", "to", "date"], again
 
 
 def test_the_command_line_starts_without_torch() -> None:

@@ -95,7 +95,7 @@ def test_a_training_goes_on_with_another_number_of_processes(tmp_path: Path) -> 
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate()
     assert process.returncode != 0 and err.count("stopping after this step") == 1, err
-    assert "going on from step" in train(1, recipe, *settings, f"output_dir={tmp_path}/two")
+    assert "resuming from step" in train(1, recipe, *settings, f"output_dir={tmp_path}/two")
     assert_same_curve(tmp_path / "one", tmp_path / "two")
 
 
@@ -115,7 +115,7 @@ def longer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_processes_go_on_with_what_one_has_finished(longer: Path, tmp_path: Path) -> None:
     run = shutil.copytree(longer / "one", tmp_path / "run")
     said = train(2, longer / "recipe.yaml", *LONGER, f"output_dir={run}")
-    assert said.count("going on from step 12 of 72") == said.count("continued: 72 steps instead of 12") == 1, said
+    assert said.count("resuming from step 12 of 72") == said.count("continued: 72 steps instead of 12") == 1, said
     assert_same_curve(longer / "longer", run)
 
 
@@ -127,9 +127,9 @@ def test_a_finished_model_stays_until_two_processes_that_go_on_have_ended(longer
     wait_for_checkpoint(tmp_path / "run", process, "step-000015")
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate()
-    assert process.returncode != 0 and "going on from step 12 of 72" in err, err
+    assert process.returncode != 0 and "resuming from step 12 of 72" in err, err
     assert file_hash(tmp_path / "run/model/model.safetensors") == finished
-    assert "going on from step" in train(1, recipe, *LONGER, output)
+    assert "resuming from step" in train(1, recipe, *LONGER, output)
     assert_same_curve(longer / "longer", tmp_path / "run")
     assert file_hash(tmp_path / "run/model/model.safetensors") != finished
 
@@ -145,7 +145,7 @@ def test_two_processes_go_on_where_budget_patience_and_steps_are_raised(longer: 
     said = train(2, longer / "recipe.yaml", *settings, *limits("0.001s", 1, 2))
     assert said.count("training ended at step 1: budget of 0.001s spent") == 1, said
     said = train(2, longer / "recipe.yaml", *settings, *limits("1h", 2, 9))
-    assert said.count("going on from step 1 of 9") == 1, said
+    assert said.count("resuming from step 1 of 9") == 1, said
     assert said.count("training ended at step 3: no better loss in 2 validations") == 1, said
 
 
@@ -159,8 +159,8 @@ def test_a_process_that_dies_takes_the_training_down_with_a_message(tmp_path: Pa
     os.kill(int(workers[-1]), signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert "another process of this training is gone" in err and "goes on from the last checkpoint" in err, err
-    assert "going on from step" in train(2, recipe, *settings)
+    assert "another process of this training is gone" in err and "resumes from the last checkpoint" in err, err
+    assert "resuming from step" in train(2, recipe, *settings)
 
 
 WAITING = """

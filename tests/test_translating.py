@@ -1,4 +1,4 @@
-"""`seq2seq translate RUN --input FILE --output FILE`: documents, and going on after an interruption."""
+"""`seq2seq translate RUN --input FILE --output FILE`: documents, and resuming after an interruption."""
 
 import subprocess
 import sys
@@ -74,7 +74,7 @@ def test_an_interrupted_document_is_gone_on_with(run: Path, source: Path, monkey
     assert len(left) == 1 and (source.parent / "out").read_bytes() == straight
     seen = counted(monkeypatch)
     result = translate(run, text, "--force")
-    assert "going on after 4 translations" in result.err and len(seen) == 1
+    assert "resuming after 4 translations" in result.err and len(seen) == 1
     assert (source.parent / "out").read_bytes() == straight and not left[0].exists()
 
 
@@ -91,7 +91,7 @@ def test_interrupted_lines_are_gone_on_with(
     interrupted(run, lines, monkeypatch, *options, "--force", after=2)
     seen = counted(monkeypatch)
     result = translate(run, lines, *options, "--force")
-    assert "going on after 4 translations" in result.err and seen == ["five six"]
+    assert "resuming after 4 translations" in result.err and seen == ["five six"]
     assert (source.parent / "out").read_bytes() == straight
     interrupted(run, lines, monkeypatch, *options, "--force", after=2)
     lines.write_text("six\n")

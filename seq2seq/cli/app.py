@@ -68,7 +68,7 @@ def guarded(function: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             if speaks:
                 again = "the same command without --force" if "--force" in sys.argv else "the same command"
-                print(f"stopped; all finished work is saved, {again} goes on from there", file=sys.stderr)
+                print(f"stopped; all finished work is saved, {again} resumes from there", file=sys.stderr)
             sys.exit(130)
         except BrokenPipeError:  # the reader has gone, as in `| head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -34,7 +34,7 @@ def run(
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Carry out a recipe, stage by stage; after an interruption the same command goes on."""
+    """Carry out a recipe, stage by stage; after an interruption the same command resumes."""
     from seq2seq.pipeline.runner import NAMES
 
     if until is not None and until not in NAMES:
@@ -103,7 +103,7 @@ def plan(
         return
     width = max(10, *(len(verdict.stage) for verdict in verdicts))
     for verdict in verdicts:
-        state = "runs:" if verdict.reasons else "fresh"
+        state = "runs:" if verdict.reasons else "up to date"
         print(f"{verdict.stage:<{width}} {state} {'; '.join(verdict.reasons)}".rstrip())
     if obstacle:
         print(f"needs --force: {obstacle}")
@@ -178,7 +178,7 @@ def run_until(
         print(json.dumps(_plain(scores) if stage == "evaluate" else _facts(stage, runner, ran, scores), indent=2))
         return scores
     if not ran:
-        print(f"nothing to do: all of {loaded.output_dir} is fresh")
+        print(f"nothing to do: all of {loaded.output_dir} is up to date")
     _say_results("report" if stage == "run" else stage, runner)
     if stage == "run" and loaded.export:
         for one in runner.folders:

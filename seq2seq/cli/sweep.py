@@ -43,7 +43,7 @@ def sweep(
     device: Device = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of each. Without it: a share each.")] = None,
 ) -> None:
-    """Run a recipe for every combination of values, and compare; after an interruption the same command goes on."""
+    """Run a recipe for every combination of values, and compare; after an interruption the same command resumes."""
     from seq2seq.pipeline.sweep.grid import read_sweep
     from seq2seq.pipeline.sweep.jobs import Workers
     from seq2seq.pipeline.sweep.search import Search
@@ -58,7 +58,7 @@ def sweep(
         if as_json:
             print(json.dumps([{"run": label, "due": due} for label, due in planned], indent=2, ensure_ascii=False))
         for label, due in [] if as_json else planned:
-            print(f"{label}: {', '.join(due) or 'fresh'}")
+            print(f"{label}: {', '.join(due) or 'up to date'}")
         return
     finished = found.run(Workers(jobs, threads, device, found.folder / "logs"))
     from seq2seq.evaluation.sweep import SweepReport, print_sweep, sweep_to_plain

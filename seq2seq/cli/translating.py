@@ -41,7 +41,7 @@ class Paths:
     """What it is translated with: folders and files by which an interrupted output is known again."""
 
     def partial(self, *settings: object) -> Partial | None:
-        """An output to go on with; None: there is none, or its input can be read but once."""
+        """An output to resume; None: there is none, or its input can be read but once."""
         if self.output is None or self.input is None or not self.input.is_file():
             return None
         return Partial(self.output, signature([self.input, *self.models], *settings))
@@ -172,7 +172,7 @@ def _written(output: Path | None, partial: Partial | None) -> Iterator[tuple[Bin
 
 def _say_resumed(partial: Partial, done: int) -> None:
     if done:
-        say(f"{partial.target}: going on after {done:,} translations that an interrupted command has left")
+        say(f"{partial.target}: resuming after {done:,} translations that an interrupted command has left")
 
 
 def _count_lines(path: Path) -> int:

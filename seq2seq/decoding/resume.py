@@ -1,4 +1,4 @@
-"""Output that an interrupted command goes on with: beside its place, under a name that tells what it was made from."""
+"""Output that an interrupted command resumes: beside its place, under a name that tells what it was made from."""
 
 from __future__ import annotations
 

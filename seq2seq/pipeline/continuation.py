@@ -12,7 +12,7 @@ from seq2seq.run_folder import RunFolder
 
 TRAIN = "train"
 LIMITS = ("training.max_epochs", "training.max_steps", "training.budget", "training.early_stopping.patience")
-"""Keys that say how long to train. A training whose limits are raised is the same training, gone on with."""
+"""Keys that say how long to train. A training whose limits are raised is the same training, continued."""
 
 
 def identity(train: Inputs) -> str:

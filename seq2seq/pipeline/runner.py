@@ -35,7 +35,7 @@ class Verdict:
 
     stage: str
     reasons: list[str]
-    """Empty where it is fresh."""
+    """Empty where it is up to date."""
 
 
 class Runner:
@@ -99,14 +99,14 @@ class Runner:
                     self._run(stage, context)
                     ran = True
                 else:
-                    say(f"[{stage.name}] fresh")
+                    say(f"[{stage.name}] up to date")
         return ran
 
     def run_whole(self, processes: Processes | None = None) -> bool:
         """Run all that the recipe asks for, the export too; returns whether anything had to."""
         ran = self.run(processes=processes)
         if self.recipe.export is not None:
-            self.force = False  # what has just run is fresh
+            self.force = False  # what has just run is up to date
             ran = self.run("export", processes) or ran
         return ran
 

@@ -120,7 +120,7 @@ class SeedsRunner:
         ran = self.run(processes=processes)
         if self.recipe.export is not None:
             for runner in self.runners.values():
-                runner.force = False  # what has just run is fresh
+                runner.force = False  # what has just run is up to date
                 ran = runner.run("export", processes) or ran
         return ran
 
@@ -143,7 +143,7 @@ class SeedsRunner:
         return found
 
     def _reasons(self) -> list[str]:
-        """Why the summary has to be made; empty where it is fresh."""
+        """Why the summary has to be made; empty where it is up to date."""
         before = self.manifest.stages.get(SEEDS)
         if before is None:
             return [NEW]

@@ -28,7 +28,7 @@ ROWS = 512
 
 
 def generate(data: DataConfig, device: torch.device) -> None:
-    """Write what has not been written yet; what an interruption has left is gone on with.
+    """Write what has not been written yet; what an interruption has left is resumed.
 
     Raises:
         UserError: a model or a text cannot be read.

@@ -96,11 +96,11 @@ class EarlyStoppingConfig(Config):
     """Chooses the best model and ends training (bleu, chrf and ter: of greedy translations of the validation set;
     accuracy: of tokens, each after the reference's)."""
     patience: Positive | None = 5
-    """Validations without a new best before training ends; null: it goes on to the end."""
+    """Validations without a new best before training ends; null: it runs to the end."""
 
 
 class CheckpointsConfig(Config):
-    """What is kept to go on from after an interruption."""
+    """What is kept to resume from after an interruption."""
 
     every_steps: Positive = 500
     """Steps between two checkpoints; one is also made at each validation."""
@@ -121,7 +121,7 @@ class TrainingConfig(Config):
 
     start_from: PathName | None = None
     """Fine-tuning: another run, whose weights training begins with, and whose tokenizer it has: a run or model folder,
-    or `hf:USER/NAME`. `model` is that run's where it is left out, else it must fit; optimizer and schedule start fresh;
+    or `hf:USER/NAME`. `model` is that run's where it is left out, else it must fit; optimizer and schedule start from the beginning;
     test sets are translated by both, before and after; null: weights drawn by chance."""
     freeze: Annotated[list[Part], Field(min_length=1)] | None = None
     """Parts that stay as they were in `start_from`: embedding (both sides'), encoder, bridge, decoder (recurrent
@@ -168,7 +168,7 @@ class TrainingConfig(Config):
     early_stopping: EarlyStoppingConfig = EarlyStoppingConfig()
     """Which validation score chooses the best model, and when training ends before `max_epochs`."""
     checkpoints: CheckpointsConfig = CheckpointsConfig()
-    """What is kept to go on from, and to average."""
+    """What is kept to resume from, and to average."""
     log_every: Positive = 50
     """Steps between two records of the log."""
     track: TrackerName | None = None

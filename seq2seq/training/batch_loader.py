@@ -16,7 +16,7 @@ from seq2seq.distributed import Processes
 
 
 class BatchLoader:
-    """Batches by their place, so that a training can go on from any of them.
+    """Batches by their place, so that a training can resume from any of them.
 
     Args:
         config: the recipe's `training.batch`.

@@ -32,7 +32,7 @@ class Checkpoint:
     """The exact state of a training after a step."""
 
     identity: str
-    """Of all that the training depends on: a training goes on from checkpoints of its own identity alone."""
+    """Of all that the training depends on: a training resumes from checkpoints of its own identity alone."""
     state: dict[str, Any]
     """Position, best scores, patience, log."""
     tensors: dict[str, Tensor]
@@ -121,7 +121,7 @@ def load_newest(folder: Path, identity: str, warn: Callable[[str], None]) -> Che
             checkpoint = load(folder, step)
         except ValueError as error:
             rest = "there is none before it: training begins from scratch"
-            warn(f"{error}; {rest if step == there[0] else 'going on from the one before'}")
+            warn(f"{error}; {rest if step == there[0] else 'resuming from the one before'}")
             remove_folder(folder / f"step-{step:06d}")
             continue
         if checkpoint.identity == identity:

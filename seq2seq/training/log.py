@@ -31,7 +31,7 @@ class TrainingLog:
         self._starved: set[str] = set()
 
     def restore(self, lines: list[str]) -> None:
-        """Let the file hold these lines, those of the checkpoint that training goes on from, and no others."""
+        """Let the file hold these lines, those of the checkpoint that training resumes from, and no others."""
         self.lines = list(lines)
         if self.writes:
             write_text(self.path, "".join(line + "\n" for line in lines))

@@ -21,7 +21,7 @@ class Tracker:
     """A run of a tracker.
 
     Args:
-        project, name: what the run is called, and among which others it stands. One of that name is gone on with.
+        project, name: what the run is called, and among which others it stands. One of that name is resumed.
         config: what it was trained with, by dotted keys.
 
     Raises:

@@ -266,7 +266,7 @@ class Trainer:
         self.checkpoints.save(self.state.step, state, pack(self.model, self.optimizer, self.mean), best)
 
     def _resume(self) -> None:
-        """Go on from the newest whole checkpoint; without one, begin."""
+        """Resume from the newest whole checkpoint; without one, begin."""
         found, records = self.checkpoints.newest(), []
         if found is not None:
             state = dict(found.state)
@@ -274,7 +274,7 @@ class Trainer:
             self.state = State.from_dict(state)
             self._begin_optimizer(self.state.step)
             unpack(found.tensors, self.model, self.optimizer, self.mean)
-            say(f"going on from step {self.state.step} of {self.plan.total_steps}")
+            say(f"resuming from step {self.state.step} of {self.plan.total_steps}")
             if planned is not None and planned != self._planned_steps():
                 self._say_continued(planned)
         self.log.restore(records)

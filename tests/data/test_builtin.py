@@ -193,4 +193,4 @@ def test_the_seed_of_a_recipe_changes_the_training_alone(tmp_path: Path) -> None
     assert first == second
     assert first["test-cldr.arrow"] != others["test-cldr.arrow"] and first["valid.arrow"] == others["valid.arrow"]
     plan = seq2seq("plan", str(recipe), f"output_dir={tmp_path / 'run-seed=1'}", "seed=2").out.splitlines()
-    assert plan[0].split()[:2] == ["prepare", "fresh"]
+    assert plan[0].split() == ["prepare", "up", "to", "date"]

@@ -73,11 +73,11 @@ def test_a_longer_training_continues_from_the_newest_checkpoint(done: Path, tmp_
     run, before = copy(done, tmp_path), log(done / "run")
     last = max(int(record["step"]) for record in before)  # type: ignore[call-overload]
     planned = seq2seq("plan", *command(done, run, LONGER)).out.splitlines()
-    assert planned[0].split() == ["prepare", "fresh"]
+    assert planned[0].split() == ["prepare", "up", "to", "date"]
     assert planned[1] == f"train      runs: training.max_epochs 2 -> 4; continues from step {last}"
     assert not any("needs --force" in line for line in planned)
     longer = seq2seq("run", *command(done, run, LONGER))
-    assert longer.code == 0 and f"going on from step {last} of {2 * last}" in longer.err, longer.err
+    assert longer.code == 0 and f"resuming from step {last} of {2 * last}" in longer.err, longer.err
     assert f"continued: {2 * last} steps instead of {last}; the cosine schedule" in longer.err
     told = longer.err.split("from here on: learning rate ")[1].split(" (")[0].split(" -> ")
     assert 0 < float(told[0]) < float(told[1]) < 0.01
@@ -153,7 +153,7 @@ def test_an_interrupted_training_is_not_discarded_unasked(done: Path, tmp_path: 
     assert "discard checkpoints of" in refused.err
     (run / "manifest.json").write_text(json.dumps({"name": "toy", "stages": {}}))
     assert "its checkpoints are of another training" in seq2seq("train", *command(done, run, "seed=7")).err
-    assert seq2seq("train", *command(done, run)).err.count("going on from step") == 1
+    assert seq2seq("train", *command(done, run)).err.count("resuming from step") == 1
 
 
 def test_forced_the_old_model_is_there_until_the_new_one_is_whole(done: Path, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_forced_the_old_model_is_there_until_the_new_one_is_whole(done: Path, tm
     assert file_hash(run / "model/model.safetensors") == old
     load_bundle(run, torch.device("cpu"))
     again = seq2seq("train", *arguments)
-    assert again.code == 0 and "going on from step" in again.err, again.err
+    assert again.code == 0 and "resuming from step" in again.err, again.err
     assert file_hash(run / "model/model.safetensors") != old
 
 
@@ -176,7 +176,7 @@ def test_a_training_that_patience_ended_goes_on_where_patience_is_raised(done: P
     first = seq2seq("train", *command(done, tmp_path / "run", *recipe, "training.early_stopping.patience=2"))
     assert "no better loss in 2 validations" in first.err, first.err
     more = seq2seq("train", *command(done, tmp_path / "run", *recipe, "training.early_stopping.patience=4"))
-    assert "no better loss in 4 validations" in more.err and "going on from step" in more.err
+    assert "no better loss in 4 validations" in more.err and "resuming from step" in more.err
     assert log(tmp_path / "run")[-1]["step"] == 2 + int(first.err.split("training ended at step ")[1].split(":")[0])
 
 

@@ -24,8 +24,8 @@ def test_a_recipe_exports_and_again_only_where_something_changed(tmp_path: Path)
     assert not list((tmp_path / "run/export").glob("step.onnx"))
     assert Translator(load_exported(tmp_path / "run/export")).translate(["one two"])[0].text
     assert "export" in json.loads((tmp_path / "run/manifest.json").read_text())["stages"]
-    assert seq2seq("plan", recipe, *settings[:2]).out.splitlines()[-1] == "export     fresh"
+    assert seq2seq("plan", recipe, *settings[:2]).out.splitlines()[-1] == "export     up to date"
     assert json.loads(seq2seq("run", recipe, *settings, "--json").out)["exported"] == [str(tmp_path / "run/export")]
     changed = seq2seq("plan", recipe, *settings[:2], "decoding.beam_size=3").out.splitlines()
-    assert "fresh" in changed[1] and "decoding.beam_size 2 -> 3" in changed[-1]
+    assert "up to date" in changed[1] and "decoding.beam_size 2 -> 3" in changed[-1]
     assert not any(line.startswith("export") for line in seq2seq("plan", recipe, settings[1]).out.splitlines())

@@ -1,4 +1,4 @@
-"""The stages of a run: fresh or not and why, killed and taken up again, whole or absent."""
+"""The stages of a run: up to date or not and why, killed and taken up again, whole or absent."""
 
 import json
 import os
@@ -30,7 +30,7 @@ NAMES = [stage.name for stage in needed("report")]
 
 
 def reasons(recipe: Recipe) -> dict[str, list[str]]:
-    """By stage, why it would run; fresh ones are left out."""
+    """By stage, why it would run; those up to date are left out."""
     return {verdict.stage: verdict.reasons for verdict in Runner(recipe).plan() if verdict.reasons}
 
 
@@ -174,7 +174,7 @@ def test_killed_in_any_stage_a_run_goes_on_and_ends_in_the_same_bits(tmp_path: P
     code, said = kill_when(recipe, lambda: (run / "checkpoints" / "step-000036").exists(), signal.SIGTERM)
     assert "was interrupted, continues from step" in reasons(load_recipe(recipe, ["training.max_epochs=4"]))["train"][0]
     assert "training.max_epochs 4 -> 3" in str(Runner(load_recipe(recipe, ["training.max_epochs=3"])).obstacle())
-    assert code == 130 and "going on from step" in said and "the same command goes on" in said
+    assert code == 130 and "resuming from step" in said and "the same command resumes" in said
     code, _ = kill_when(recipe, lambda: False)
     assert code == 0
     for name in ("model/model.safetensors", "translations/toy.de", "report/scores.json"):

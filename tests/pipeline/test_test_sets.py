@@ -36,7 +36,7 @@ def trained(recipe: Path) -> dict[str, str]:
 def stale(recipe: Path, *settings: str) -> dict[str, str]:
     """By stage, why it would run."""
     lines = [line.split(maxsplit=1) for line in seq2seq("plan", str(recipe), *settings).out.splitlines()]
-    return {stage: why for stage, why in lines if why != "fresh"}
+    return {stage: why for stage, why in lines if why != "up to date"}
 
 
 def other(recipe: Path, lines: list[int], source: str = "train") -> str:
@@ -145,7 +145,7 @@ def test_another_model_translates_again(toy: Path) -> None:
     content = load_file(weights)
     save_file({name: tensor * 0.5 for name, tensor in content.items()}, weights)
     done = seq2seq("run", str(toy), other(toy, [3, 4], "valid"))
-    assert done.code == 0 and "[train] fresh" in done.err and "translated already" not in done.err, done.err
+    assert done.code == 0 and "[train] up to date" in done.err and "translated already" not in done.err, done.err
 
 
 def test_a_lost_test_set_is_prepared_again(toy: Path) -> None:

@@ -1,4 +1,4 @@
-"""A training in processes of its own, to be ended in every way there is; the same command goes on from there."""
+"""A training in processes of its own, to be ended in every way there is; the same command resumes from there."""
 
 import json
 import os

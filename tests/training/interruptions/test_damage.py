@@ -1,4 +1,4 @@
-"""Damaged checkpoints or a damaged log: told of, and the same command goes on and ends in the same bits."""
+"""Damaged checkpoints or a damaged log: told of, and the same command resumes and ends in the same bits."""
 
 import itertools
 from pathlib import Path
@@ -23,8 +23,8 @@ def test_a_flipped_byte_in_the_newest_checkpoint(name: str, killed: Path, straig
     flip_a_byte(damaged / name)
     said = finish(run)
     assert f"{damaged if name == checkpoint.CHECKSUMS else damaged / name} is damaged" in said
-    assert "; going on from the one before\n" in said and said.count("is damaged") == 1
-    assert f"going on from step {before} of 120" in said
+    assert "; resuming from the one before\n" in said and said.count("is damaged") == 1
+    assert f"resuming from step {before} of 120" in said
     assert_same_bits(straight, run)
 
 
@@ -37,8 +37,8 @@ def test_all_checkpoints_damaged(killed: Path, straight: Path, tmp_path: Path) -
     said = finish(run)
     for step in there:
         assert f"step-{step:06d}" in said
-    assert said.count("going on from the one before") == len(there) - 1
-    assert said.count("there is none before it: training begins from scratch") == 1 and "going on from step" not in said
+    assert said.count("resuming from the one before") == len(there) - 1
+    assert said.count("there is none before it: training begins from scratch") == 1 and "resuming from step" not in said
     assert_same_bits(straight, run)
 
 

@@ -1,4 +1,4 @@
-"""Killed at any moment, stopped by SIGTERM and Ctrl-C: the same command goes on and ends in the same bits."""
+"""Killed at any moment, stopped by SIGTERM and Ctrl-C: the same command resumes and ends in the same bits."""
 
 import random
 import signal
@@ -56,7 +56,7 @@ def test_killed_twenty_times_at_random_moments(prepared: Path, straight: Path, t
         seen.append(newest(run))
         assert seen[-1] > before or kind in ("any", "writing")
     assert len(seen) == 1 + KILLS and seen == sorted(seen), "no checkpoint is ever lost"
-    assert f"going on from step {seen[-1]} of 120" in finish(run)
+    assert f"resuming from step {seen[-1]} of 120" in finish(run)
     assert_same_bits(straight, run)
 
 
@@ -74,10 +74,10 @@ def test_a_signal_saves_first(number: signal.Signals, killed: Path, straight: Pa
     code, said = process.end()
     assert code == 130, said
     assert said.count("stopping after this step; saving ...") == 1 and "Traceback" not in said
-    assert said.endswith("stopped; all finished work is saved, the same command goes on from there\n")
+    assert said.endswith("stopped; all finished work is saved, the same command resumes from there\n")
     reached = newest(run)
     assert before < logged(run) <= reached < logged(run) + 3
-    assert f"going on from step {reached} of 120" in finish(run)
+    assert f"resuming from step {reached} of 120" in finish(run)
     assert_same_bits(straight, run)
 
 
@@ -91,5 +91,5 @@ def test_killed_while_saving_for_a_signal(killed: Path, straight: Path, tmp_path
     process.send_signal(signal.SIGTERM)
     code, said = process.end()
     assert code == -signal.SIGKILL and "saving ..." in said and partials(run), said
-    assert f"going on from step {before} of 120" in finish(run, rarely)
+    assert f"resuming from step {before} of 120" in finish(run, rarely)
     assert_same_bits(straight, run)

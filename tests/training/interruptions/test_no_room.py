@@ -1,4 +1,4 @@
-"""Out of disk: one error, no half-written thing, and the same command goes on and ends in the same bits."""
+"""Out of disk: one error, no half-written thing, and the same command resumes and ends in the same bits."""
 
 import errno
 import os
@@ -108,5 +108,5 @@ def test_a_full_disk(killed: Path, straight: Path, tmp_path: Path) -> None:
     code, said = int((out / "code").read_text()), (out / "said").read_text()
     assert_told(code, said, r"checkpoints/step-\d+", "No space left on device")
     assert hashes(out / "checkpoints") == hashes(killed / "checkpoints") and not partials(out)
-    assert f"going on from step {newest(killed)} of 120" in (out / "said.again").read_text()
+    assert f"resuming from step {newest(killed)} of 120" in (out / "said.again").read_text()
     assert_same_bits(straight, out / "run")
