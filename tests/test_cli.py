@@ -112,7 +112,8 @@ def test_a_run_ends_with_where_to_look_and_how_to_translate(tmp_path: Path) -> N
     )
     as_json = seq2seq("evaluate", str(run), "--json", "decoding.beam_size=10")
     assert json.loads(as_json.out) == json.loads((run / "report" / "scores.json").read_text())
-    assert seq2seq("plan", str(recipe), "decoding.beam_size=10").out.splitlines()[1].split() == ["train", "up", "to", "date"]
+    planned = seq2seq("plan", str(recipe), "decoding.beam_size=10").out.splitlines()
+    assert planned[1].split() == ["train", "up", "to", "date"]
 
 
 def test_a_recipe_without_test_sets_says_so(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ class TrainingConfig(Config):
 
     start_from: PathName | None = None
     """Fine-tuning: another run, whose weights training begins with, and whose tokenizer it has: a run or model folder,
-    or `hf:USER/NAME`. `model` is that run's where it is left out, else it must fit; optimizer and schedule start from the beginning;
+    or `hf:USER/NAME`. `model` is that run's where it is left out, else it must fit; optimizer and schedule start again;
     test sets are translated by both, before and after; null: weights drawn by chance."""
     freeze: Annotated[list[Part], Field(min_length=1)] | None = None
     """Parts that stay as they were in `start_from`: embedding (both sides'), encoder, bridge, decoder (recurrent
