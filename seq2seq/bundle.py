@@ -27,7 +27,7 @@ from seq2seq.decoding.model_scorer import ModelScorer
 from seq2seq.errors import UserError
 from seq2seq.files import new_folder, write_json
 from seq2seq.hub import located
-from seq2seq.nn.initialization import uninitialized
+from seq2seq.nn.initialization import only_zeros
 from seq2seq.nn.seq2seq import Seq2Seq
 from seq2seq.run_folder import folder_of_model
 
@@ -101,7 +101,7 @@ def load_bundle(path: str | Path, device: torch.device) -> Bundle:
     with _raise_if_damaged(folder):
         tokenizers = load_tokenizers(folder, config.reverse_target)
         _compare_sizes(config.model, tokenizers, folder / "model.safetensors")
-        with uninitialized():
+        with only_zeros():
             model = make_model(config.model, tokenizers)
         weights = load_file(folder / "model.safetensors")
         for name, weight in weights.items():

@@ -10,17 +10,17 @@ from torch import Tensor, nn
 
 from seq2seq import recipe
 
-_skipped = ContextVar("skipped", default=False)
+_zeros = ContextVar("zeros", default=False)
 
 
 @contextlib.contextmanager
-def uninitialized() -> Iterator[None]:
-    """Models made inside keep what their memory holds: trained weights are read into them next."""
-    token = _skipped.set(True)
+def only_zeros() -> Iterator[None]:
+    """Models made inside begin with zeros, which costs nothing: trained weights are read into them next."""
+    token = _zeros.set(True)
     try:
         yield
     finally:
-        _skipped.reset(token)
+        _zeros.reset(token)
 
 
 def initialize(model: nn.Module, config: recipe.Initializer | None) -> None:
@@ -49,8 +49,9 @@ def fill(weight: Tensor | None, config: recipe.KernelInitializer, hidden_size: i
     Args:
         scale: a cell's `kernel_scale`, for the kind variance_preserving.
     """
-    if weight is None or weight.numel() == 0 or _skipped.get():
+    if weight is None or weight.numel() == 0:
         return
+    config = recipe.PlainInitializerConfig(kind="zeros") if _zeros.get() else config
     if isinstance(config, recipe.UniformInitializerConfig):
         bound = config.range if config.range is not None else 1 / math.sqrt(hidden_size)
         nn.init.uniform_(weight, -bound, bound)
