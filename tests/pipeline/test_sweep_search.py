@@ -161,6 +161,7 @@ def test_a_search_that_trains(tmp_path: Path) -> None:
     options = ("--jobs", "2", "--device", "cpu")
     done = seq2seq(*arguments, *options)
     assert done.code == 0, done.err
+    assert re.search(r"\[search\] trial-002 learning_rate=\S+ \(2 of 2\)", done.err)
     told = re.search(r"(trial-00\d) learning_rate=\S+ is the best of 2 trials: validation BLEU", done.out)
     assert told is not None and max(map(len, done.out.split("\n")[:3])) <= 80
     first = told[1]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seq2seq.console import say
 from seq2seq.errors import UserError
 from seq2seq.evaluation.search import Axis, SearchReport, TrialResult
 from seq2seq.files import read_jsonl, write_json, write_text
@@ -100,6 +101,8 @@ class Search:
             rows = [] if AS_IT_IS in self.outcomes else [self.first]
             while rows or waiting or len(self.trials) < self.search.trials:
                 batch, waiting = waiting[: workers.count] or self._choose(workers.count), waiting[workers.count :]
+                for trial in batch:
+                    say(f"[search] {trial.label} ({trial.number} of {self.search.trials})")
                 rows += [trial.row for trial in batch if trial.row is not None]
                 failed |= train(rows, workers, [row for row in self._rows() if row.label in self.outcomes])
                 self._look(rows)
