@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from seq2seq.errors import UserError
 from seq2seq.pipeline.sweep import search
 from seq2seq.pipeline.sweep.grid import Row, read_sweep
 from seq2seq.pipeline.sweep.jobs import Workers
-from seq2seq.pipeline.sweep.search import Outcome, Search
+from seq2seq.pipeline.sweep.search import Outcome, Search, outcome
+from seq2seq.recipe.file import load_recipe
+from seq2seq.run_folder import RunFolder
 from tests.command_line import refused, seq2seq
 from tests.toy import write_toy
 
@@ -44,7 +47,7 @@ class Fake:
     def outcome(self, row: Row, metric: str) -> Outcome | None:
         recipe = row.recipe
         off = abs(recipe.training.optimizer.learning_rate - 0.01) / 0.01 + (recipe.model.decoder.cell.kind != "lstm")
-        return Outcome(100 - off, 60.0) if row.label in self.trained else None
+        return Outcome(off if metric == "loss" else 100 - off, 60.0) if row.label in self.trained else None
 
     def finish(self, rows: Sequence[Row], workers: Workers, failed: dict[str, str]) -> list[Row]:
         self.finished = [row.label for row in rows]
@@ -80,6 +83,35 @@ def test_the_best_by_validation_and_the_recipe_as_it_is_are_scored(
     assert found.first.recipe.training.max_steps == 9 and report.as_it_is == 99.0  # of the toy's rate, and a GRU
     assert f"validation BLEU {scores[0]:.2f}; the recipe as it is: 99.00" in report.verdict
     assert report.trials[0].label.startswith(f"trial-{report.trials[0].number:03} cell=")
+
+
+def test_of_loss_the_lowest_is_the_best(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Fake(monkeypatch)
+    by_bleu = a_search(folder).run(workers(folder)).search
+    (folder / "s/trials.json").unlink()
+    settings = (RATE, CELLS, "training.max_steps=9", "training.early_stopping.metric=loss")
+    by_loss = a_search(folder, *settings).run(workers(folder)).search
+    assert by_bleu is not None and by_loss is not None and by_loss.label == "loss"
+    assert [one.label for one in by_loss.trials] == [one.label for one in by_bleu.trials]
+    assert by_loss.trials[0].score == min(one.score for one in by_loss.trials)
+
+
+def test_a_row_has_the_mean_over_its_seeds_of_the_models_that_were_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe(folder / "recipe.yaml", ["seeds=[1, 2]"])
+    row = Row("two", recipe)
+    assert outcome(row, "bleu") is None
+    monkeypatch.setattr(search, "is_done", lambda runner, stage: stage == "train")
+    for seed, best, seconds in ((1, 20.0, 60), (2, 30.0, 100)):
+        log = [{"bleu": 10.0, "best": True}, {"bleu": best, "best": True}, {"bleu": 5.0}, {"seconds": seconds}]
+        (folder / f"run/seed-{seed}").mkdir(parents=True)
+        (folder / f"run/seed-{seed}/train.jsonl").write_text("".join(json.dumps(one) + "\n" for one in log))
+    runners = [(str(seed), SimpleNamespace(folder=RunFolder(folder / f"run/seed-{seed}"))) for seed in (1, 2)]
+    monkeypatch.setattr(search, "runners_of", lambda rows: runners)
+    assert outcome(row, "bleu") == Outcome(25.0, 80.0)
+    (folder / "run/seed-2/train.jsonl").write_text('{"bleu": NaN, "best": true, "seconds": 100}\n')
+    assert outcome(row, "bleu") == Outcome(None, 80.0)
 
 
 @pytest.mark.parametrize("count", [1, 3])
