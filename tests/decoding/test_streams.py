@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2seq.decoding.streams import buffered, lines_of
+from seq2seq.decoding.streams import buffered, lines_of, note
+from seq2seq.decoding.translation import NOTHING, Translation
 from seq2seq.pipeline import Runner
 from tests.command_line import seq2seq
 from tests.toy import ENGLISH, toy_recipe
@@ -239,3 +240,12 @@ def test_the_output_is_the_same_at_every_batch_size(run: Path) -> None:
     sentences = b"".join(" ".join(ENGLISH[i % 10 :][: 1 + i % 7]).encode() + b"\n" for i in range(60))
     outputs = [translate(run, sentences, "--batch-size", size)[0] for size in ("1", "7", "64")]
     assert outputs[0] == outputs[1] == outputs[2]
+
+
+def test_what_was_not_done_as_it_should_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    note(Translation("a b", [NOTHING], pieces=3, missing=["x y", "z"]))
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "a long line was translated in 3 pieces: 'a b'..."
+    assert said[1].startswith("the translation of 'a b'... could not hold 'x y', 'z'; raise decoding.max_length")
+    note(Translation("a b", [NOTHING]))
+    assert capsys.readouterr().err == ""

@@ -207,3 +207,14 @@ def test_embeddings_and_linear_layers_begin_as_the_recipe_says(kind: str) -> Non
 def test_weights_that_are_all_alike_are_refused() -> None:
     with pytest.raises(ValidationError, match="zeros gives tokens that training cannot tell apart"):
         recipe.ModelConfig.model_validate({"initializer": "zeros"})
+
+
+@pytest.mark.parametrize("tie", ["all", "decoder", "none"])
+def test_a_language_model_trains_nothing_that_it_does_not_use(tie: str) -> None:
+    config = {"embedding": {"size": 6, "tie": tie}, "encoder": {"hidden_size": 4},
+              "decoder": {"hidden_size": 6, "attention": "none"}, "bridge": "zero"}  # fmt: skip
+    model = Seq2Seq(recipe.ModelConfig.model_validate(config), VOCAB, VOCAB, 0)
+    model(torch.tensor([[4, 2]]), torch.tensor([2]), torch.tensor([[1, 5, 6]])).states.sum().backward()
+    model.output(torch.ones(1, 6)).sum().backward()
+    for name, weight in model.named_parameters():
+        assert weight.requires_grad == (weight.grad is not None), name
