@@ -40,7 +40,7 @@ from rich.table import Column, Table
 from seq2seq import recipe
 from seq2seq.bundle import Bundle, load_bundle
 from seq2seq.device import set_up
-from seq2seq.evaluation.metrics import METRICS
+from seq2seq.evaluation.metrics import METRICS, Given
 from tools.benchmark_training import gemm_rate, useful_flops
 
 ROOT = Path(__file__).parents[1]
@@ -300,7 +300,7 @@ def main() -> None:
         values += ["", ""] if peer is None else [f"{net / peer[1]:.1f}", f"{cpu / peer[2]:.1f}"]
         if options.reference:
             references = options.reference.read_text(encoding="utf-8").split("\n")[: len(bench.lines)]
-            metric = METRICS["bleu"].make(bench.bundle.config.tgt, False)
+            metric = METRICS["bleu"].make(Given(bench.bundle.config.tgt))
             values.append(f"{metric.corpus_score(taken[way][0][2], [references]).score:.2f}")
         table.add_row(f"{way.system}, {way.shape}", *values)
     Console(width=170).print(table)
