@@ -165,7 +165,20 @@ def load_config(folder: Path) -> BundleConfig:
             raise UserError(
                 f"{folder}: a model of format {str(content.get('format'))[:20]}; seq2seq {__version__} reads {FORMAT}"
             )
+        _without_reversed(folder, content)
         return BundleConfig.model_validate(content)
+
+
+def _without_reversed(folder: Path, content: dict[str, Any]) -> None:
+    """Earlier versions' models say of each run that re-scores whether its targets were reversed by hand."""
+    decoding = content.get("decoding")
+    entries = decoding.get("rescore") if isinstance(decoding, dict) else None
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and entry.pop("reversed", False):
+            raise UserError(
+                f"{folder}: re-scores with {str(entry.get('run'))[:200]}, whose targets were reversed by hand; train "
+                "that run with data.reverse_target, and take decoding.rescore out of config.json"
+            )
 
 
 @contextlib.contextmanager

@@ -43,6 +43,14 @@ def change(path: Path, keys: list[Any], value: Any) -> None:
     path.write_text(json.dumps(content))
 
 
+def test_models_of_a_version_that_reversed_targets_by_hand(copied: Path) -> None:
+    change(copied / "config.json", ["decoding", "rescore"], [{"run": "other", "weight": 0.5, "reversed": False}])
+    assert load_bundle(copied, CPU).config.decoding.rescore[0].weight == 0.5
+    change(copied / "config.json", ["decoding", "rescore"], [{"run": "other", "weight": 0.5, "reversed": True}])
+    with pytest.raises(UserError, match=r"other, whose targets .* train that run with data\.reverse_target"):
+        load_bundle(copied, CPU)
+
+
 @pytest.mark.parametrize(
     ("keys", "value"),
     [
