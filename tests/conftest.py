@@ -17,6 +17,13 @@ settings.register_profile("unhurried", deadline=None)  # machines are noisy
 settings.load_profile("unhurried")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `slow` look closer at what others look at too: minutes, for those who ask for them."""
+    for item in items:
+        if item.get_closest_marker("slow") and "EVERY_TEST" not in os.environ:
+            item.add_marker(pytest.mark.skip(reason="slow: set EVERY_TEST=1"))
+
+
 @pytest.fixture(scope="session")
 def multi30k() -> Path:
     """The folder of the real text, where there is one."""

@@ -72,8 +72,12 @@ CUT_ANEW = ["tokenizer={kind: bpe, vocab_size: 300}", "training.bpe_dropout=0.2"
 
 @pytest.mark.parametrize(
     "settings",
-    [[], ["training.batch.accumulate=3"], CUT_ANEW, PAPERS],
-    ids=["plain", "accumulated", "split again", "papers"],
+    [
+        pytest.param([], id="plain"),
+        pytest.param(["training.batch.accumulate=3"], id="accumulated"),
+        pytest.param(CUT_ANEW, id="split again", marks=pytest.mark.slow),
+        pytest.param(PAPERS, id="papers", marks=pytest.mark.slow),
+    ],
 )
 def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path, settings: list[str]) -> None:
     recipe = write_toy(tmp_path)
@@ -86,6 +90,7 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path, settings: list
         torch.testing.assert_close(others[name], weight, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_with_another_number_of_processes(tmp_path: Path) -> None:
     recipe = write_toy(tmp_path)
     settings = [*EXACT, "training.max_epochs=8"]
@@ -134,6 +139,7 @@ def test_a_finished_model_stays_until_two_processes_that_go_on_have_ended(longer
     assert file_hash(tmp_path / "run/model/model.safetensors") != finished
 
 
+@pytest.mark.slow
 def test_two_processes_go_on_where_budget_patience_and_steps_are_raised(longer: Path, tmp_path: Path) -> None:
     still = ["training.optimizer.learning_rate=1e-30", "training.early_stopping.metric=loss"]
     settings = [*still, "training.validate_every=1", f"output_dir={tmp_path}/run"]

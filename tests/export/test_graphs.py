@@ -1,6 +1,5 @@
 """Exported graphs compute what the model does: every cell, attention, stack and bridge, step by step."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,10 +36,6 @@ MODELS: list[dict[str, Any]] = [
         "bridge": "project_backward",
     },
     {
-        "encoder": {"cell": "sru", "layers": 2, "connections": "highway", "projection": {"size": 12}},
-        "decoder": {"cell": "ssru", "attention": {"kind": "multi_head", "heads": 2, "score": "additive"}},
-    },
-    {
         "encoder": {"cell": "minlstm", "layers": 2, "connections": "dense"},
         "decoder": {
             "cell": "mingru",
@@ -63,6 +58,10 @@ MORE: list[dict[str, Any]] = [
           ["rnn", "lstm", LSTM, "gru", GRU_BEFORE, CONDITIONAL, "sru", {"kind": "sru", "peephole": False}, "ssru"],
           ["none", "last_state", "luong_dot", "luong_general", "luong_concat", "scaled_dot", "local_p", "coverage",
            {"kind": "multi_head", "heads": 2}], strict=True)),
+    {
+        "encoder": {"cell": "sru", "layers": 2, "connections": "highway", "projection": {"size": 12}},
+        "decoder": {"cell": "ssru", "attention": {"kind": "multi_head", "heads": 2, "score": "additive"}},
+    },
     {"encoder": {"direction": "bidirectional_first", "layers": 3}, "decoder": {"layers": 2, "connections": "dense"}},
     {
         "encoder": {"direction": "forward", "layers": 2, "connections": "residual"},
@@ -94,7 +93,7 @@ def test_graphs_give_the_models_numbers(config: dict[str, Any], tmp_path: Path) 
     compare(make(config), tmp_path)
 
 
-@pytest.mark.skipif("EVERY_EXPORT" not in os.environ, reason="minutes: set EVERY_EXPORT=1")
+@pytest.mark.slow
 @pytest.mark.parametrize("config", MORE, ids=str)
 def test_more_graphs_give_the_models_numbers(config: dict[str, Any], tmp_path: Path) -> None:
     compare(make(config), tmp_path)

@@ -45,7 +45,7 @@ def test_each_row_is_as_near_as_its_steps_allow(tmp_path: Path) -> None:
         assert (np.abs(rows - weight[ids]) <= (0.501 * step if i < 2 else 0)).all()
 
 
-@pytest.mark.parametrize("tie", ["none", "decoder", "all"])
+@pytest.mark.parametrize("tie", ["all", *(pytest.param(tie, marks=pytest.mark.slow) for tie in ("none", "decoder"))])
 def test_no_embedding_is_left_in_fp32(tie: str, tmp_path: Path) -> None:
     from seq2seq.export.onnx import quantize, quantize_short, write_graphs  # noqa: PLC0415 - an extra
 

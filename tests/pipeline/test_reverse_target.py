@@ -26,7 +26,7 @@ def backward(text: str) -> str:
     return " ".join(text.split()[::-1])
 
 
-@pytest.fixture(scope="module", params=["word", "bpe"])
+@pytest.fixture(scope="module", params=[pytest.param("word", marks=pytest.mark.slow), "bpe"])
 def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One that reverses, one whose data was reversed, and a usual one."""
     folder = tmp_path_factory.mktemp(request.param)

@@ -97,6 +97,7 @@ def test_parts_of_a_step_weigh_by_their_aligned_tokens(tmp_path: Path) -> None:
     assert parted.gradient_norm == pytest.approx(whole.gradient_norm, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_curve_of_one(tmp_path: Path) -> None:
     """Even where a batch has fewer sentences than processes."""
     path, settings = (
@@ -110,6 +111,7 @@ def test_two_processes_have_the_curve_of_one(tmp_path: Path) -> None:
         assert again["alignment_loss"] == pytest.approx(record["alignment_loss"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_killed_trainings_end_in_the_same_bits(tmp_path: Path) -> None:
     settings = [*GUIDED, "training.max_steps=30"]
     done = seq2seq("verify-resume", str(write_toy(tmp_path, train=100)), *settings, "--kills", "1")

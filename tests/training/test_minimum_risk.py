@@ -265,6 +265,7 @@ def test_bf16_has_about_the_same_gradient(tmp_path: Path, monkeypatch: pytest.Mo
 SETTINGS = ["training.max_epochs=3", "training.minimum_risk={after_epochs: 1, samples: 3}", "training.log_every=1"]
 
 
+@pytest.mark.slow
 def test_killed_trainings_end_in_the_same_bits(tmp_path: Path) -> None:
     done = seq2seq("verify-resume", str(write_toy(tmp_path, train=60)), *SETTINGS, "--kills", "1")
     assert done.code == 0, done.err
@@ -282,6 +283,7 @@ def test_the_log_tells_the_risk_from_its_first_epoch_on(tmp_path: Path) -> None:
     assert abs(losses[per_epoch] - losses[per_epoch - 1]) < 1.5  # nats a token of the reference, before and after
 
 
+@pytest.mark.slow
 def test_two_processes_train_together(tmp_path: Path) -> None:
     """Each samples for itself; gradients meet once a step, whatever the number of its parts, even if it has none."""
     path = write_toy(tmp_path, train=31)

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -21,6 +22,7 @@ def test_killed_trainings_end_in_the_same_bits(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_splitting_words_again_does_not_change_that(tmp_path: Path) -> None:
     recipe = write_toy(tmp_path)
     settings = ["tokenizer={kind: bpe, vocab_size: 300}", "training.bpe_dropout=0.2", "training.max_steps=20"]
