@@ -59,7 +59,7 @@ def over_lines(
             yield Broken(part, [max(1, len(line)) for line in written.split("\n")], own, guard, not begun)
         else:
             yield _with_ends(part, own).replace(_HELD, " ")
-        begun = begun or bool(written)
+        begun = not written.endswith("\n") if written else begun
 
 
 def _hold(raw: str) -> str:

@@ -107,6 +107,10 @@ def test_no_translation_begins_a_block() -> None:
             ], result
 
 
+def test_a_sentence_behind_a_line_without_words_begins_no_list() -> None:
+    assert translated(markdown("![t](u)\none *", True)) == "![t](u)\n\\* ONE"
+
+
 WORDS = st.sampled_from(
     ["one", "two,", "*three*", "**four five**", "[six](y)", "`seven`", "_eight", "9", "*", "![t](u)"]
 )
