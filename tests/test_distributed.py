@@ -74,7 +74,7 @@ CUT_ANEW = ["tokenizer={kind: bpe, vocab_size: 300}", "training.bpe_dropout=0.2"
     "settings",
     [
         pytest.param([], id="plain"),
-        pytest.param(["training.batch.accumulate=3"], id="accumulated"),
+        pytest.param(["training.batch.accumulate=3"], id="accumulated", marks=pytest.mark.slow),
         pytest.param(CUT_ANEW, id="split again", marks=pytest.mark.slow),
         pytest.param(PAPERS, id="papers", marks=pytest.mark.slow),
     ],
@@ -124,6 +124,7 @@ def test_two_processes_go_on_with_what_one_has_finished(longer: Path, tmp_path: 
     assert_same_curve(longer / "longer", run)
 
 
+@pytest.mark.slow
 def test_a_finished_model_stays_until_two_processes_that_go_on_have_ended(longer: Path, tmp_path: Path) -> None:
     recipe, output = longer / "recipe.yaml", f"output_dir={tmp_path}/run"
     train(2, recipe, *FINISHED, output)

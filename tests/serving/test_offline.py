@@ -228,6 +228,7 @@ def test_half_a_new_version_is_not_kept(site: tuple[Any, Path], browser: Any, tm
     context.close()
 
 
+@pytest.mark.slow
 def test_in_fp32(toys: dict[str, Path], served: tuple[Path, str], browser: Any) -> None:
     if PACKAGE is None:
         pytest.skip("ONNXRUNTIME_WEB names no package: what `npm pack onnxruntime-web` writes")

@@ -254,6 +254,7 @@ def test_counts_for_prometheus(server: Running) -> None:
     assert value("seq2seq_waiting_lines") == 0 and value("process_resident_memory_bytes") > 1e6
 
 
+@pytest.mark.slow
 def test_an_exported_folder_is_served_without_torch(
     toys: dict[str, Path], start: Start, tmp_path: Path, alone: Callable[..., Any]
 ) -> None:

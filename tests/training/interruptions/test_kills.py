@@ -27,6 +27,7 @@ SEED = 3
 KILLS = 20
 
 
+@pytest.mark.slow
 def test_killed_twenty_times_at_random_moments(prepared: Path, straight: Path, tmp_path: Path) -> None:
     """In the write of a checkpoint, soon after one, at any time from the start on; the real command line too."""
     run, moments = copy(prepared, tmp_path), random.Random(SEED)
