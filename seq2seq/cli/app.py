@@ -29,6 +29,7 @@ Settings = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Run all again, and discard what the run folder holds.")]
 Device = Annotated[str, typer.Option("--device", help="auto (a GPU if there is one), cpu, cuda, cuda:1.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads. Without it: all cores.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of lines.")]
 
 
 def _print_version(asked: bool) -> None:

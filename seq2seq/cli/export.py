@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.app import app, guarded
+from seq2seq.cli.app import AsJson, app, guarded
 from seq2seq.errors import UserError
 
 BOTH = "onnx,onnx-int8"
@@ -35,7 +35,7 @@ def export(
         Path | None, typer.Option(metavar="PACKAGE", help="With --web: that npm package, its file or folder.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is in DIR.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a trained model as ONNX graphs, which translate without torch."""
     from seq2seq.export.folder import FORMATS, export

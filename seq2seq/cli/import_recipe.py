@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.app import app, guarded
+from seq2seq.cli.app import AsJson, app, guarded
 from seq2seq.errors import UserError
 
 
@@ -25,7 +25,7 @@ def import_recipe(
     ] = None,
     tgt: Annotated[str | None, typer.Option(metavar="CODE", help="The same of the target language.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a RECIPE that exists.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a recipe of another toolkit's configuration, and say what of it has no counterpart here."""
     from seq2seq.files import write_text

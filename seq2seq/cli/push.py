@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.app import app, guarded
+from seq2seq.cli.app import AsJson, app, guarded
 from seq2seq.errors import UserError
 
 
@@ -20,7 +20,7 @@ def push(
     branch: Annotated[str | None, typer.Option(help="Another branch than main; made if need be.")] = None,
     private: Annotated[bool, typer.Option("--private", help="Where it is made: only its owner sees it.")] = False,
     message: Annotated[str, typer.Option(help="Of the commit.")] = "A model of seq2seq",
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Share a trained model: upload its folder (weights, tokenizers, card) to the Hugging Face hub."""
     from seq2seq.hub import PREFIX

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from seq2seq.cli.app import Device, Force, RecipeFile, Settings, Threads, app, guarded
+from seq2seq.cli.app import AsJson, Device, Force, RecipeFile, Settings, Threads, app, guarded
 from seq2seq.errors import UserError
 
 if TYPE_CHECKING:
     from seq2seq.evaluation.metrics import Score
     from seq2seq.pipeline.runner import Runner
     from seq2seq.pipeline.seeds import SeedsRunner
-
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of lines.")]
 
 
 @app.command()

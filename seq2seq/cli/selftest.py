@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seq2seq.cli.app import Device, Threads, app, guarded
+from seq2seq.cli.app import AsJson, Device, Threads, app, guarded
 from seq2seq.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def selftest(
         Path | None, typer.Option(help="What is exported of the run; without it its folder `export`, if there is one.")
     ] = None,
     sentences: Annotated[int, typer.Option(min=2, max=10_000, help="How many sentences at the most.")] = 40,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
+    as_json: AsJson = False,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.app import Device, RecipeFile, Settings, Threads, app, guarded
+from seq2seq.cli.app import AsJson, Device, RecipeFile, Settings, Threads, app, guarded
 from seq2seq.errors import UserError
 
 
@@ -21,7 +21,7 @@ def average(
     best: Annotated[
         int | None, typer.Option(min=1, help="Average the N best, by the recipe's validation score.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make one model of several checkpoints: the mean of their weights."""
     from seq2seq.training.averaging import save_average
@@ -40,7 +40,7 @@ def average(
 @guarded
 def tensorboard(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder; its training may be going on.")],
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write the log's curves for TensorBoard, into RUN/tensorboard."""
     from seq2seq.evaluation.tensorboard import write_events
@@ -61,7 +61,7 @@ def verify_resume(
     settings: Settings = None,
     kills: Annotated[int, typer.Option(min=1, help="How often the training is killed.")] = 3,
     seed: Annotated[int, typer.Option(help="Of the moments at which it is.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
+    as_json: AsJson = False,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.cli.app import Device, Threads, app, guarded
+from seq2seq.cli.app import AsJson, Device, Threads, app, guarded
 from seq2seq.errors import UserError
 
 MOST_SHOWN = 50
@@ -24,7 +24,7 @@ def verify(
     translate: Annotated[
         bool, typer.Option("--translate", help="Also translate the test sets again with the runs' models.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
+    as_json: AsJson = False,
     device: Annotated[str, typer.Option("--device", help="With --translate: auto, cpu, cuda, cuda:1.")] = "auto",
     threads: Threads = None,
 ) -> None:
@@ -60,7 +60,7 @@ def verify(
 def reproduce(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     output: Annotated[Path | None, typer.Option(help="Where the recipe runs again. Without it: RUN-again.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of lines.")] = False,
+    as_json: AsJson = False,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:

@@ -125,11 +125,20 @@ def top_k(
     blocks = -(-width // block)
     if blocks < 4 * k or values.device.type != "cpu":
         return tuple(values.topk(k, -1))  # type: ignore[return-value]
-    whole = width // block * block
-    body, rest = values[:, :whole].unflatten(-1, (-1, block)), values[:, whole:]
-    chosen = body.amax(-1).topk(k, -1).indices
-    first = torch.arange(len(values)).unsqueeze(-1) * body.shape[1]
-    inside = body.flatten(0, 1).index_select(0, (chosen + first).flatten()).view(len(values), -1)
-    best, places = torch.cat([inside, rest], -1).topk(k, -1)
+    return top_of_blocks(values, k, block)
+
+
+def top_of_blocks(
+    values: Float[Tensor, "rows width"], k: int, block: int
+) -> tuple[Float[Tensor, "rows k"], Int[Tensor, "rows k"]]:
+    """`values.topk(k)` in two passes; sizes may be those of a graph that is being exported."""
+    rows, width = values.shape
+    blocks = width // block
+    whole = blocks * block
+    body = values[:, :whole].unflatten(-1, (blocks, block))
+    chosen = body.amax(-1).topk(torch.sym_min(k, blocks), -1).indices
+    first = torch.arange(rows).unsqueeze(-1) * blocks
+    inside = body.flatten(0, 1).index_select(0, (chosen + first).flatten()).reshape(rows, -1)
+    best, places = torch.cat([inside, values[:, whole:]], -1).topk(k, -1)
     starts = torch.nn.functional.pad(chosen * block, (0, 1), value=whole)
     return best, starts.gather(1, places // block) + places % block

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
 
 from seq2seq.data.tokenization import BOS, PAD, UNK
+from seq2seq.decoding.model_scorer import top_of_blocks
 from seq2seq.nn.cells import State
 from seq2seq.nn.cells.base import Mask
 from seq2seq.nn.decoder import DecoderState
@@ -149,19 +150,10 @@ def _advance(
 
 
 def largest(logits: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest of each hypothesis, and where they stand: they lie in the k blocks of the largest maxima."""
-    width, rows = logits.shape[-1], logits.flatten(0, 1)
-    blocks = width // BLOCK
-    if blocks < MIN_BLOCKS:
+    """The k largest of each hypothesis, and where they stand."""
+    if logits.shape[-1] // BLOCK < MIN_BLOCKS:
         return tuple(torch.topk(logits, k, -1))  # type: ignore[return-value]
-    whole = blocks * BLOCK
-    body = rows[:, :whole].unflatten(-1, (blocks, BLOCK))
-    chosen = body.amax(-1).topk(torch.sym_min(k, blocks), -1).indices
-    first = torch.arange(rows.shape[0]).unsqueeze(-1) * blocks
-    inside = body.flatten(0, 1).index_select(0, (chosen + first).flatten()).reshape(rows.shape[0], -1)
-    starts = torch.nn.functional.pad(chosen * BLOCK, (0, 1), value=whole)
-    best, places = torch.cat([inside, rows[:, whole:]], -1).topk(k, -1)
-    words = starts.gather(-1, places // BLOCK) + places % BLOCK
+    best, words = top_of_blocks(logits.flatten(0, 1), k, BLOCK)
     return best.unflatten(0, logits.shape[:2]), words.unflatten(0, logits.shape[:2])
 
 
